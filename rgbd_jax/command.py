@@ -1,0 +1,52 @@
+"""What all commands share: an argument parser with one-line errors, and the exit status."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from absl import flags
+
+from rgbd_jax.errors import OutsideError, UserError
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """argparse with its complaints in one line, as `UserError`, and no abbreviated flags.
+
+    Flags are named with underscores; `--flag=value` and `--flag value` are both understood.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (--help lists the arguments)")
+
+
+def run_command(main: Callable[[list[str]], None]) -> NoReturn:
+    """Run `main` on the command line's arguments and leave with the status of the contract.
+
+    0 done; 2 the user's mistake; 3 trouble from outside; 130 interrupted; 143 after SIGTERM; 1 our own bug.
+    """
+    # Grain's workers read absl flags, which are complete as they are: no command defines one.
+    flags.FLAGS.mark_as_parsed()
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        leave(f"error: {error}", 2)
+    except OutsideError as error:
+        leave(f"error: {error}", 3)
+    except KeyboardInterrupt:
+        leave("error: interrupted from the keyboard", 128 + signal.SIGINT)
+    except BrokenPipeError:
+        # The reader of our output (head, less) went away: nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
+
+
+def leave(message: str, status: int) -> NoReturn:
+    """Print one line on standard error and exit."""
+    print(" ".join(message.split()), file=sys.stderr, flush=True)
+    sys.exit(status)
