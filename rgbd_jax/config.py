@@ -1,0 +1,157 @@
+"""Configs: loaded from a file or a checkpoint, overridden from the command line, stored as JSON.
+
+A config is a locked `ml_collections.ConfigDict`: a misspelt key or a value of another type is an error, never ignored.
+Sequences in it are tuples, so that a config read back from JSON equals the one written.
+"""
+
+import copy
+import dataclasses
+import importlib.util
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from rgbd_jax.errors import UserError
+
+# A run may be gone on with although these differ: they change where it stops and what it reports, not what it computes.
+FREE_ON_RESUME = ("stop_epoch", "log_every", "data.data_dir", "data.num_workers")
+
+_PREFIX = "--config"
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigArguments:
+    """What a command line says about the config: the file (None if not given) and the overrides, in order."""
+
+    file: str | None
+    overrides: tuple[str, ...]
+
+    @classmethod
+    def split_from(cls, arguments: Sequence[str]) -> tuple["ConfigArguments", list[str]]:
+        """Take `--config=FILE` and `--config.key=value` out of `arguments`; return them and the rest."""
+        file, overrides, rest = None, [], []
+        pending = iter(arguments)
+        for argument in pending:
+            name, equals, value = argument.partition("=")
+            if name != _PREFIX and not name.startswith(_PREFIX + "."):
+                rest.append(argument)
+                continue
+            if not equals:
+                value = next(pending, None)
+                if value is None:
+                    raise UserError(f"{name}: a value is missing; write {name}=VALUE")
+            if name == _PREFIX:
+                file = value
+            else:
+                overrides.append(f"{name}={value}")
+        return cls(file, tuple(overrides)), rest
+
+    def load(self) -> ConfigDict:
+        """The config of the file with the overrides applied."""
+        if self.file is None:
+            raise UserError("--config is missing: give a config file, for example --config=configs/demo.py")
+        return override(load_file(self.file), self.overrides)
+
+
+def load_file(path_and_variant: str) -> ConfigDict:
+    """Call `get_config(variant)` of a config file, given as `path.py` or `path.py:variant`."""
+    path, _, variant = path_and_variant.partition(":")
+    if not path.endswith(".py") or not os.path.isfile(path):
+        raise UserError(f"--config={path_and_variant}: there is no config file {path} (a .py file, for example configs/demo.py)")
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "get_config"):
+        raise UserError(f"--config={path}: the file has no function get_config(variant)")
+    try:
+        return module.get_config(variant)
+    except ValueError as error:
+        raise UserError(f"--config={path_and_variant}: {error}") from error
+
+
+def override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
+    """A locked copy of `config` with `--config.key=value` strings applied, each of the type that the key has.
+
+    Raises:
+      UserError: for a key that the config does not have or a value of another type.
+    """
+    for text in overrides:
+        _check_key(config, text.partition("=")[0].removeprefix(_PREFIX + "."))
+    values = flags.FlagValues()
+    argv = ["config", *overrides]
+    try:
+        config_flags.DEFINE_config_dict("config", copy.deepcopy(config), flag_values=values, sys_argv=argv)
+        values(argv)
+    except (flags.Error, TypeError, ValueError) as error:
+        raise UserError(_wrong_value(config, overrides, error)) from error
+    return values["config"].value.copy_and_resolve_references().lock()
+
+
+def check_choice(key: str, value: Any, allowed: Sequence[Any]) -> None:
+    """Raise a UserError unless the value of a key is one of those allowed."""
+    if value not in allowed:
+        raise UserError(f"config.{key}={value!r}: allowed are {', '.join(map(str, allowed))}")
+
+
+def to_json(config: ConfigDict) -> str:
+    """The full config as JSON text; `from_json` reads it back."""
+    return json.dumps(config.to_dict(), indent=2, sort_keys=True) + "\n"
+
+
+def from_json(text: str) -> ConfigDict:
+    """The config that `to_json` wrote."""
+    return ConfigDict(_tuples(json.loads(text))).lock()
+
+
+def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
+    """One line for each key in which two configs differ in a way that matters to a run: `key: old -> new`."""
+    old_leaves, new_leaves = leaves(old), leaves(new)
+    return [
+        f"{key}: {old_leaves.get(key, 'absent')!r} -> {new_leaves.get(key, 'absent')!r}"
+        for key in sorted(old_leaves.keys() | new_leaves.keys())
+        if key not in FREE_ON_RESUME and old_leaves.get(key) != new_leaves.get(key)
+    ]
+
+
+def leaves(config: ConfigDict) -> dict[str, Any]:
+    """All values of a config by their dotted key."""
+    flat = {}
+    for key, value in config.items():
+        if isinstance(value, ConfigDict):
+            flat.update({f"{key}.{inner}": leaf for inner, leaf in leaves(value).items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _check_key(config: ConfigDict, key: str) -> None:
+    group, found = config, "config"
+    for part in key.split("."):
+        if not isinstance(group, ConfigDict):
+            raise UserError(f"--config.{key}: {found} is a value, not a group of keys")
+        if part not in group:
+            raise UserError(f"--config.{key}: {found} has no key {part!r}; its keys are {', '.join(sorted(group))}")
+        group, found = group[part], f"{found}.{part}"
+    if isinstance(group, ConfigDict):
+        raise UserError(f"--config.{key}: {found} is a group; set one of its keys: {', '.join(sorted(group))}")
+
+
+def _wrong_value(config: ConfigDict, overrides: Sequence[str], error: Exception) -> str:
+    known = leaves(config)
+    for text in overrides:
+        key, _, value = text.removeprefix(_PREFIX + ".").partition("=")
+        if f"config.{key}" in str(error) and key in known:
+            kind = type(known[key]).__name__
+            return f"--config.{key}={value}: the value must be of type {kind}, like {known[key]!r}"
+    return f"{' '.join(overrides)}: {error}"
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _tuples(inner) for key, inner in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

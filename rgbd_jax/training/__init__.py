@@ -1,0 +1,1 @@
+"""What every training run needs: state, optimizer and schedule, sharding, checkpoints."""

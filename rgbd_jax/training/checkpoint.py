@@ -1,0 +1,184 @@
+"""Checkpoints: the only place that knows Orbax.
+
+A run keeps its newest checkpoint and its best one (by a metric of the validation). Each holds the training state, the position of
+the loader and, as JSON, all that evaluation needs: the config and the class names. A checkpoint appears under its name only when it
+is complete.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from orbax.checkpoint import v1 as ocp
+
+from rgbd_jax.errors import UserError
+from rgbd_jax.training.state import Arrays, TrainState
+
+FORMAT = 1
+
+_STATE, _LOADER = "state", "loader"
+_COMPLETE = "_CHECKPOINT_METADATA"
+_policies = ocp.training.preservation_policies
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What stands beside the arrays of a checkpoint.
+
+    Attributes:
+      config: the full config, as nested dicts.
+      class_names: in the order of the labels.
+      loader: what the loader's position belongs to (workers, processes, batch).
+      step: number of training steps done.
+    """
+
+    config: dict[str, Any]
+    class_names: tuple[str, ...]
+    loader: dict[str, int]
+    step: int
+
+
+class Checkpoints:
+    """The checkpoints of a run, in `folder`; a context manager that waits for the last one to be written."""
+
+    def __init__(self, folder: Path, *, best_metric: str):
+        self._best_metric = best_metric
+        best = _policies.BestN(
+            get_metric_fn=lambda metrics: metrics[best_metric], n=1, keep_checkpoints_without_metrics=False
+        )
+        self._checkpointer = ocp.training.Checkpointer(
+            folder.absolute(),
+            preservation_policy=_policies.AnyPreservationPolicy([_policies.LatestN(1), best]),
+            cleanup_tmp_directories=True,
+        )
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._checkpointer.close()
+
+    @property
+    def newest(self) -> int | None:
+        """Step of the newest checkpoint, None if there is none."""
+        newest = self._checkpointer.latest
+        return None if newest is None else newest.step
+
+    def save(self, state: TrainState, loader: Any, description: Description, metrics: Mapping[str, float] | None) -> None:
+        """Begin to write a checkpoint; it is complete some time later, at the latest with the next one.
+
+        Args:
+          loader: the loader's iterator; its position at the time of the call is saved.
+          metrics: of the validation at this step; without them the checkpoint can be the newest, not the best.
+        """
+        self._checkpointer.save_checkpointables_async(
+            description.step,
+            {_STATE: state, _LOADER: loader},
+            force=True,
+            metrics=None if metrics is None else {self._best_metric: float(metrics[self._best_metric])},
+            custom_metadata={"format": FORMAT, **dataclasses.asdict(description)},
+        )
+
+    def restore(self, step: int, like: TrainState, loader: Any) -> TrainState:
+        """The state of a checkpoint, placed as `like` is; `loader` is set to its position.
+
+        Args:
+          like: the state's shapes with their shardings (`jax.ShapeDtypeStruct` leaves).
+        """
+        found = self._checkpointer.load_checkpointables(step, {_STATE: like, _LOADER: loader})
+        return found[_STATE]
+
+
+def resolve(path: Path, which: str = "newest") -> Path:
+    """The folder of one checkpoint, from a run, its `checkpoints` folder or the checkpoint itself.
+
+    Args:
+      which: of a run, `newest` or `best`.
+
+    Raises:
+      UserError: if there is no checkpoint.
+    """
+    if not path.is_dir():
+        raise UserError(f"{path}: there is no such folder; give a run or one of its checkpoints")
+    if (path / _COMPLETE).is_file():
+        return path
+    folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
+    found = {int(p.name): p for p in folder.iterdir() if p.name.isdigit() and (p / _COMPLETE).is_file()}
+    if not found:
+        raise UserError(f"{path}: holds no complete checkpoint; give a run that has saved one, or one of its checkpoints")
+    if which == "newest":
+        return found[max(found)]
+    with ocp.training.Checkpointer(folder.absolute()) as checkpointer:
+        scored = [(*saved.metrics.values(), saved.step) for saved in checkpointer.checkpoints if saved.metrics]
+    if not scored:
+        raise UserError(f"{path}: no checkpoint has been validated yet; --which=newest takes the newest")
+    return found[max(scored)[-1]]
+
+
+def run_of(checkpoint: Path) -> Path:
+    """The run that a checkpoint belongs to; a checkpoint that stands alone is its own run."""
+    return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint
+
+
+def describe(checkpoint: Path) -> Description:
+    """Read what stands beside the arrays.
+
+    Raises:
+      UserError: if it is no checkpoint of this program, or of a version that is not understood.
+    """
+    try:
+        metadata = ocp.metadata(checkpoint.absolute(), _STATE).custom_metadata or {}
+    except Exception as error:
+        raise UserError(f"{checkpoint}: cannot be read as a checkpoint ({_first_line(error)})") from error
+    if metadata.get("format") != FORMAT:
+        raise UserError(f"{checkpoint}: checkpoint format {metadata.get('format')!r} was found; this version reads {FORMAT}")
+    return Description(
+        config=metadata["config"],
+        class_names=tuple(metadata["class_names"]),
+        loader=metadata["loader"],
+        step=metadata["step"],
+    )
+
+
+def load_weights(checkpoint: Path, params: Arrays, batch_stats: Arrays) -> tuple[Arrays, Arrays]:
+    """The parameters to evaluate with (the moving average where there is one) and the batch statistics.
+
+    Args:
+      params, batch_stats: shapes and shardings (`jax.ShapeDtypeStruct` leaves) of the network that is to receive them.
+
+    Raises:
+      UserError: if the checkpoint is of another network.
+    """
+    saved = ocp.metadata(checkpoint.absolute(), _STATE).metadata
+    source = "ema_params" if saved.get("ema_params") else "params"
+    want = {source: params, "batch_stats": batch_stats}
+    problems = _mismatches({name: saved[name] for name in want}, want)
+    if problems:
+        shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+        raise UserError(f"{checkpoint}: is a checkpoint of another network: {shown}")
+    context = ocp.Context()
+    context.pytree.loading.partial_load = True
+    with context:
+        found = ocp.load_checkpointables(checkpoint.absolute(), {_STATE: want})[_STATE]
+    return found[source], found["batch_stats"]
+
+
+def _mismatches(saved: Any, want: Any) -> list[str]:
+    """One line for each array that one side has and the other has not, or in another shape."""
+    saved_shapes = {_path(path): tuple(leaf.shape) for path, leaf in jax.tree.leaves_with_path(saved)}
+    want_shapes = {_path(path): tuple(leaf.shape) for path, leaf in jax.tree.leaves_with_path(want)}
+    return [
+        f"{name} is {saved_shapes.get(name, 'absent')}, the config's network needs {want_shapes.get(name, 'none')}"
+        for name in sorted(saved_shapes.keys() | want_shapes.keys())
+        if saved_shapes.get(name) != want_shapes.get(name)
+    ]
+
+
+def _path(path: tuple[Any, ...]) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,84 @@
+"""Optimizers and learning-rate schedules, put together from Optax."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import optax
+
+
+def learning_rate(
+    *,
+    name: str,
+    base_lr: float,
+    reference_batch: int,
+    warm_up: float,
+    steps: Sequence[float],
+    decay_rate: float,
+    minimum: float,
+    per: str,
+    batch_size: int,
+    num_epochs: int,
+    steps_per_epoch: int,
+) -> optax.Schedule:
+    """The learning rate as a function of the step number.
+
+    The peak is `base_lr * batch_size / reference_batch`. Warm-up rises linearly to it; the first epoch (or step) already
+    has its share, (e + 1) / warm-up epochs, as in CTR-GCN (ICCV 2021).
+
+    Args:
+      name: `constant`; `step`, times `decay_rate` at each of `steps`; or `cosine`, from the end of the warm-up down to `minimum`.
+      base_lr: rate for a global batch of `reference_batch` samples.
+      warm_up: length of the warm-up as a fraction of `num_epochs`.
+      steps: where the rate drops, as fractions of `num_epochs`.
+      per: `epoch` keeps the rate for a whole epoch, `step` changes it with every step.
+    """
+    peak = base_lr * batch_size / reference_batch
+    # Fractions such as 90/110 come back as whole epochs only after rounding.
+    warm_up_epochs = round(warm_up * num_epochs, 6)
+    if name == "constant":
+        decay = optax.constant_schedule(peak)
+    elif name == "step":
+        decay = optax.piecewise_constant_schedule(peak, {round(at * num_epochs, 6): decay_rate for at in steps})
+    elif name == "cosine":
+        cosine = optax.cosine_decay_schedule(peak, num_epochs - warm_up_epochs, alpha=minimum / peak)
+
+        def decay(epoch):
+            return cosine(jnp.maximum(epoch - warm_up_epochs, 0.0))
+    else:
+        raise ValueError(f"schedule.name={name!r}: allowed are constant, step, cosine")
+    if per not in ("epoch", "step"):
+        raise ValueError(f"schedule.per={per!r}: allowed are epoch, step")
+
+    def schedule(step):
+        if per == "epoch":
+            epoch = jnp.asarray(step // steps_per_epoch, float)
+            share = (epoch + 1) / max(warm_up_epochs, 1e-9)
+        else:
+            epoch = jnp.asarray(step, float) / steps_per_epoch
+            share = (epoch + 1 / steps_per_epoch) / max(warm_up_epochs, 1e-9)
+        return decay(epoch) * jnp.minimum(share, 1.0)
+
+    return schedule
+
+
+def make_optimizer(
+    schedule: optax.Schedule, *, name: str, momentum: float, nesterov: bool, weight_decay: float, clip_norm: float
+) -> optax.GradientTransformation:
+    """The gradient transformation of a run.
+
+    Args:
+      name: `sgd` (weight decay added to the gradient of every parameter, as PyTorch does), `adam` (no decay) or `adamw`
+        (decoupled decay).
+      clip_norm: largest global L2 norm of the gradient, before the decay is added; 0 for no clipping.
+    """
+    if name == "sgd":
+        rule = optax.chain(
+            optax.add_decayed_weights(weight_decay), optax.sgd(schedule, momentum=momentum, nesterov=nesterov)
+        )
+    elif name == "adam":
+        rule = optax.adam(schedule)
+    elif name == "adamw":
+        rule = optax.adamw(schedule, weight_decay=weight_decay)
+    else:
+        raise ValueError(f"optimizer.name={name!r}: allowed are sgd, adam, adamw")
+    return optax.chain(optax.clip_by_global_norm(clip_norm), rule) if clip_norm else rule
