@@ -1,0 +1,1 @@
+"""The host side: data sets as records, and their way into batches."""

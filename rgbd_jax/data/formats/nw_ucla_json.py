@@ -1,0 +1,67 @@
+"""The JSON files of NW-UCLA: one clip a file, `skeletons` [frames][20 joints][x, y, z] in metres."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from rgbd_jax.errors import UserError
+
+NUM_JOINTS = 20
+
+
+def read_nw_ucla_json(path: str | os.PathLike) -> np.ndarray:
+    """Read the joints of one clip.
+
+    Args:
+      path: a JSON file with the key `skeletons`; other keys are ignored.
+
+    Returns:
+      Joint positions in metres, float64 (T, M=1, V=20, C=3), T ≥ 1.
+
+    Raises:
+      UserError: the file cannot be read, is not such a file, has no frames, or has values that are not finite.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:  # bad JSON and bad UTF-8
+        raise UserError(f"{path}: not a complete JSON file ({error})") from error
+    if not isinstance(content, dict) or "skeletons" not in content:
+        found = f"keys {', '.join(content)}" if isinstance(content, dict) else f"a {type(content).__name__}"
+        raise UserError(f"{path}: found {found or 'no keys'}; an object with the key skeletons is needed")
+    frames = content["skeletons"]
+    if not isinstance(frames, list) or not frames:
+        raise UserError(f"{path}: skeletons has no frames; a list of at least one frame is needed")
+    try:
+        joints = np.asarray(frames, np.float64)
+    except (TypeError, ValueError):  # ragged, or something that is no number
+        joints = np.empty(0)
+    if joints.shape != (len(frames), NUM_JOINTS, 3):
+        raise UserError(f"{path}: {_first_misshapen(frames)}")
+    if not np.isfinite(joints).all():
+        frame, joint, axis = np.argwhere(~np.isfinite(joints))[0]
+        value = joints[frame, joint, axis]
+        raise UserError(
+            f"{path}: frame {frame}, joint {joint}: {'xyz'[axis]} is {value}; finite metres are needed"
+        )
+    return joints[:, None]
+
+
+def _first_misshapen(frames: list) -> str:
+    """Say what is wrong with the first frame (counted from 0) that is not 20 joints of three numbers."""
+    for index, frame in enumerate(frames):
+        if not isinstance(frame, list) or len(frame) != NUM_JOINTS:
+            found = f"{len(frame)} joints" if isinstance(frame, list) else repr(frame)
+            return f"frame {index} has {found}; {NUM_JOINTS} joints are needed"
+        for number, joint in enumerate(frame):
+            if (
+                not isinstance(joint, list)
+                or len(joint) != 3
+                or not all(isinstance(x, int | float) for x in joint)
+            ):
+                return f"frame {index}, joint {number} is {joint!r}; three numbers [x, y, z] are needed"
+    raise AssertionError("no misshapen frame")

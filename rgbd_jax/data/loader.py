@@ -1,0 +1,214 @@
+"""From records to batches: shuffle, read, pad. Everything else is done on the device.
+
+The order of the samples and the random number each one carries depend on the seed alone: not on the number of workers,
+nor on the number of processes, which share every global batch by rows.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grain
+import numpy as np
+import tensorflow_datasets as tfds
+
+from rgbd_jax.data.builders import BUILDERS
+from rgbd_jax.errors import UserError
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """One split of a prepared data set.
+
+    Attributes:
+      name: the data set.
+      split: the split.
+      source: the records by index, each with `id`, `label` and `joints` (T, M, V, C).
+      class_names: in label order.
+      max_frames: the longest clip of the data set, over all splits.
+      num_bodies: M.
+      num_joints: V.
+    """
+
+    name: str
+    split: str
+    source: Sequence[dict[str, Any]]
+    class_names: tuple[str, ...]
+    max_frames: int
+    num_bodies: int
+    num_joints: int
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+def open_split(name: str, data_dir: str | os.PathLike, split: str) -> Split:
+    """Open a split of a prepared data set.
+
+    Args:
+      name: one of `BUILDERS`.
+      data_dir: the folder of all prepared data sets.
+      split: `train` or `test`.
+
+    Raises:
+      UserError: the data set or the split does not exist, or is not prepared.
+    """
+    if name not in BUILDERS:
+        raise UserError(f"data set {name!r} is not known; available are {', '.join(BUILDERS)}")
+    folder = BUILDERS[name].folder(data_dir)
+    if not (folder / "dataset_info.json").exists():
+        raise UserError(
+            f"{folder}: {name} is not prepared there; "
+            f"run python -m rgbd_jax.prepare {name} --source=DIR --data_dir={data_dir}"
+        )
+    builder = tfds.builder_from_directory(folder)
+    if split not in builder.info.splits:
+        raise UserError(f"{name} has no split {split!r}; it has {', '.join(builder.info.splits)}")
+    _, num_bodies, num_joints, _ = builder.info.features["joints"].shape
+    return Split(
+        name=name,
+        split=split,
+        source=builder.as_data_source(split),
+        class_names=tuple(builder.info.features["label"].names),
+        max_frames=builder.info.metadata["max_frames"],
+        num_bodies=num_bodies,
+        num_joints=num_joints,
+    )
+
+
+def steps_per_epoch(split: Split, *, batch_size: int, repeat: int = 1) -> int:
+    """Full batches in one pass over `repeat` copies of the split; the remainder is dropped, as is usual in training.
+
+    Raises:
+      UserError: there is not even one.
+    """
+    steps = len(split) * repeat // batch_size
+    if steps == 0:
+        raise UserError(
+            f"batch_size={batch_size} is more than one epoch of {split.name}, split {split.split}, holds "
+            f"({len(split)} clips, repeat={repeat}); allowed is at most {len(split) * repeat}"
+        )
+    return steps
+
+
+def training_batches(
+    split: Split,
+    *,
+    batch_size: int,
+    seed: int,
+    num_workers: int = 0,
+    repeat: int = 1,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> grain.DatasetIterator[Batch]:
+    """Batches without end, newly shuffled in every epoch of `steps_per_epoch` batches.
+
+    Args:
+      batch_size: rows of the global batch; each process gets `batch_size / process_count` of them.
+      seed: of the order and of the samples' random numbers.
+      num_workers: processes that read; 0 reads in a thread of this one.
+      repeat: how many copies of the split make an epoch.
+      process_index: which rows: the global batch is the processes' rows one after another.
+      process_count: how many processes share the global batch.
+
+    Returns:
+      An iterator over dicts of arrays of B = batch_size / process_count rows:
+      `joints` float32 (B, T, M, V, C), metres, zeros after the clip's end, T = split.max_frames;
+      `num_frames` int32 (B,); `label` int32 (B,); `id` str (B,); `mask` bool (B,), True;
+      `seed` uint32 (B,), one random number for each sample drawn.
+      Its `get_state` and `set_state` resume exactly; a state belongs to the number of workers it was taken with.
+
+    Raises:
+      UserError: the batch is larger than an epoch or does not divide among the processes.
+    """
+    steps = steps_per_epoch(split, batch_size=batch_size, repeat=repeat)
+    dataset = grain.MapDataset.source(split.source).seed(seed).repeat(repeat).shuffle()
+    dataset = dataset[: steps * batch_size].random_map(DrawSeed()).map(ToArrays(split.max_frames))
+    # Batches of one process's rows, of which the k-th global batch has process_count, in the order of the processes.
+    dataset = dataset.batch(_local_rows(batch_size, process_count))[process_index::process_count].repeat()
+    return _iterate(dataset, num_workers)
+
+
+def evaluation_batches(
+    split: Split,
+    *,
+    batch_size: int,
+    num_workers: int = 0,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> Iterator[Batch]:
+    """Every sample once, in the order of the records, in the same number of batches in every process.
+
+    The arguments and the batches are those of `training_batches`. The last global batch is filled up with rows of
+    zeros whose `mask` is False and whose `id` is empty; `seed` is 0 everywhere.
+    """
+    num_batches = -(-len(split) // batch_size)
+    dataset = grain.MapDataset.source(_Filled(split.source, num_batches * batch_size))
+    dataset = dataset.map(ToArrays(split.max_frames))
+    dataset = dataset.batch(_local_rows(batch_size, process_count))[process_index::process_count]
+    return _iterate(dataset, num_workers)
+
+
+class DrawSeed(grain.transforms.RandomMap):
+    """Gives a record its random number, from the seed and the record's place in the endless order."""
+
+    def random_map(self, record: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        return {**record, "seed": rng.integers(2**32, dtype=np.uint32)}
+
+
+@dataclasses.dataclass(frozen=True)
+class ToArrays(grain.transforms.Map):
+    """Turns a record into one row of a batch."""
+
+    max_frames: int
+
+    def map(self, record: dict[str, Any]) -> Batch:
+        joints = record["joints"]
+        padded = np.zeros((self.max_frames, *joints.shape[1:]), np.float32)
+        padded[: len(joints)] = joints
+        return {
+            "joints": padded,
+            "num_frames": np.int32(len(joints)),
+            "label": np.int32(record["label"]),
+            "seed": np.uint32(record.get("seed", 0)),
+            "mask": np.bool_(record.get("mask", True)),
+            "id": np.str_(record["id"].decode()),
+        }
+
+
+class _Filled:
+    """A source followed by empty clips up to a given length."""
+
+    def __init__(self, source: Sequence[dict[str, Any]], length: int):
+        self._source = source
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if index < len(self._source):
+            return self._source[index]
+        empty = self._source[0]["joints"][:0]
+        return {"id": b"", "label": 0, "joints": empty, "mask": False}
+
+
+def _local_rows(batch_size: int, process_count: int) -> int:
+    if batch_size % process_count:
+        raise UserError(
+            f"batch_size={batch_size} is not divisible by the {process_count} processes that share it"
+        )
+    return batch_size // process_count
+
+
+def _iterate(dataset: grain.MapDataset, num_workers: int) -> grain.DatasetIterator:
+    # A thread reads a few batches ahead of the step. In a worker the same options hold.
+    options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
+    batches = dataset.to_iter_dataset(options)
+    if num_workers:
+        batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=num_workers))
+    return iter(batches)
