@@ -51,11 +51,11 @@ class ConfigArguments:
                 overrides.append(f"{name}={value}")
         return cls(file, tuple(overrides)), rest
 
-    def load(self) -> ConfigDict:
-        """The config of the file with the overrides applied."""
-        if self.file is None:
+    def load(self, default: ConfigDict | None = None) -> ConfigDict:
+        """The config of the file, or `default` where no file is given, with the overrides applied."""
+        if self.file is None and default is None:
             raise UserError("--config is missing: give a config file, for example --config=configs/demo.py")
-        return override(load_file(self.file), self.overrides)
+        return override(default if self.file is None else load_file(self.file), self.overrides)
 
 
 def load_file(path_and_variant: str) -> ConfigDict:
@@ -80,16 +80,19 @@ def override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
     Raises:
       UserError: for a key that the config does not have or a value of another type.
     """
+    config = copy.deepcopy(config)
     for text in overrides:
-        _check_key(config, text.partition("=")[0].removeprefix(_PREFIX + "."))
-    values = flags.FlagValues()
-    argv = ["config", *overrides]
-    try:
-        config_flags.DEFINE_config_dict("config", copy.deepcopy(config), flag_values=values, sys_argv=argv)
-        values(argv)
-    except (flags.Error, TypeError, ValueError) as error:
-        raise UserError(_wrong_value(config, overrides, error)) from error
-    return values["config"].value.copy_and_resolve_references().lock()
+        key, _, value = text.removeprefix(_PREFIX + ".").partition("=")
+        default = _find(config, key)
+        values, argv = flags.FlagValues(), ["config", text]
+        try:
+            config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
+            values(argv)
+        except (flags.Error, TypeError, ValueError) as error:
+            kind = type(default).__name__
+            raise UserError(f"--config.{key}={value}: the value must be of type {kind}, like {default!r}") from error
+        config = values["config"].value
+    return config.copy_and_resolve_references().lock()
 
 
 def check_choice(key: str, value: Any, allowed: Sequence[Any]) -> None:
@@ -105,7 +108,12 @@ def to_json(config: ConfigDict) -> str:
 
 def from_json(text: str) -> ConfigDict:
     """The config that `to_json` wrote."""
-    return ConfigDict(_tuples(json.loads(text))).lock()
+    return from_dict(json.loads(text))
+
+
+def from_dict(groups: dict[str, Any]) -> ConfigDict:
+    """A config from nested dicts, with tuples where JSON has lists."""
+    return ConfigDict(_tuples(groups)).lock()
 
 
 def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
@@ -129,7 +137,8 @@ def leaves(config: ConfigDict) -> dict[str, Any]:
     return flat
 
 
-def _check_key(config: ConfigDict, key: str) -> None:
+def _find(config: ConfigDict, key: str) -> Any:
+    """The value under a dotted key. UserError if there is none."""
     group, found = config, "config"
     for part in key.split("."):
         if not isinstance(group, ConfigDict):
@@ -139,16 +148,7 @@ def _check_key(config: ConfigDict, key: str) -> None:
         group, found = group[part], f"{found}.{part}"
     if isinstance(group, ConfigDict):
         raise UserError(f"--config.{key}: {found} is a group; set one of its keys: {', '.join(sorted(group))}")
-
-
-def _wrong_value(config: ConfigDict, overrides: Sequence[str], error: Exception) -> str:
-    known = leaves(config)
-    for text in overrides:
-        key, _, value = text.removeprefix(_PREFIX + ".").partition("=")
-        if f"config.{key}" in str(error) and key in known:
-            kind = type(known[key]).__name__
-            return f"--config.{key}={value}: the value must be of type {kind}, like {known[key]!r}"
-    return f"{' '.join(overrides)}: {error}"
+    return group
 
 
 def _tuples(value: Any) -> Any:

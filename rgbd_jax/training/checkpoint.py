@@ -44,7 +44,7 @@ class Checkpoints:
     """The checkpoints of a run, in `folder`; a context manager that waits for the last one to be written."""
 
     def __init__(self, folder: Path, *, best_metric: str):
-        self._best_metric = best_metric
+        self._folder, self._best_metric = folder, best_metric
         best = _policies.BestN(
             get_metric_fn=lambda metrics: metrics[best_metric], n=1, keep_checkpoints_without_metrics=False
         )
@@ -81,12 +81,20 @@ class Checkpoints:
             custom_metadata={"format": FORMAT, **dataclasses.asdict(description)},
         )
 
-    def restore(self, step: int, like: TrainState, loader: Any) -> TrainState:
+    def restore(self, step: int, like: TrainState, loader: Any, loader_identity: dict[str, int]) -> TrainState:
         """The state of a checkpoint, placed as `like` is; `loader` is set to its position.
 
         Args:
           like: the state's shapes with their shardings (`jax.ShapeDtypeStruct` leaves).
+          loader_identity: what the position of `loader` belongs to.
+
+        Raises:
+          UserError: if the position was saved under other workers or processes; there it would mean another order.
         """
+        folder = self._folder / str(step)
+        saved = describe(folder).loader
+        if saved != loader_identity:
+            raise UserError(f"{folder}: the data position was saved with {saved}, now asked for with {loader_identity}; use the same")
         found = self._checkpointer.load_checkpointables(step, {_STATE: like, _LOADER: loader})
         return found[_STATE]
 
@@ -151,18 +159,28 @@ def load_weights(checkpoint: Path, params: Arrays, batch_stats: Arrays) -> tuple
     Raises:
       UserError: if the checkpoint is of another network.
     """
-    saved = ocp.metadata(checkpoint.absolute(), _STATE).metadata
-    source = "ema_params" if saved.get("ema_params") else "params"
-    want = {source: params, "batch_stats": batch_stats}
-    problems = _mismatches({name: saved[name] for name in want}, want)
+    saved_params, saved_stats = saved_shapes(checkpoint)
+    problems = _mismatches(saved_params, params) + _mismatches(saved_stats, batch_stats)
     if problems:
         shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
         raise UserError(f"{checkpoint}: is a checkpoint of another network: {shown}")
+    source = _params_to_use(checkpoint)
     context = ocp.Context()
     context.pytree.loading.partial_load = True
     with context:
-        found = ocp.load_checkpointables(checkpoint.absolute(), {_STATE: want})[_STATE]
-    return found[source], found["batch_stats"]
+        found = ocp.load_checkpointables(checkpoint.absolute(), {_STATE: {source: params, "batch_stats": batch_stats}})
+    return found[_STATE][source], found[_STATE]["batch_stats"]
+
+
+def saved_shapes(checkpoint: Path) -> tuple[Arrays, Arrays]:
+    """Shapes of the parameters and batch statistics in a checkpoint, as `jax.ShapeDtypeStruct` leaves; list positions are text."""
+    saved = ocp.metadata(checkpoint.absolute(), _STATE).metadata
+    shapes = (saved[_params_to_use(checkpoint)], saved["batch_stats"])
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), shapes)
+
+
+def _params_to_use(checkpoint: Path) -> str:
+    return "ema_params" if ocp.metadata(checkpoint.absolute(), _STATE).metadata.get("ema_params") else "params"
 
 
 def _mismatches(saved: Any, want: Any) -> list[str]:

@@ -1,5 +1,6 @@
 """Optimizers and learning-rate schedules, put together from Optax."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -38,7 +39,8 @@ def learning_rate(
     if name == "constant":
         decay = optax.constant_schedule(peak)
     elif name == "step":
-        decay = optax.piecewise_constant_schedule(peak, {round(at * num_epochs, 6): decay_rate for at in steps})
+        drops = Counter(round(at * num_epochs, 6) for at in steps)
+        decay = optax.piecewise_constant_schedule(peak, {at: decay_rate**times for at, times in drops.items()})
     elif name == "cosine":
         cosine = optax.cosine_decay_schedule(peak, num_epochs - warm_up_epochs, alpha=minimum / peak)
 

@@ -28,11 +28,14 @@ def over_data(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
-def check_batch_size(key: str, batch_size: int, mesh: Mesh) -> None:
-    """Raise a UserError unless every device gets equally many samples of a batch."""
+def check_batch_size(key: str, batch_size: int, mesh: Mesh, parts: int = 1) -> None:
+    """Raise a UserError unless every device gets equally many samples of each of the `parts` of a batch."""
     devices = mesh.shape["data"]
-    if batch_size < 1 or batch_size % devices:
-        raise UserError(f"config.{key}={batch_size}: must be a positive multiple of the number of devices, {devices}")
+    if batch_size < 1 or batch_size % (devices * parts):
+        raise UserError(
+            f"config.{key}={batch_size}: must be a positive multiple of {devices * parts}"
+            f" ({devices} devices, batches in {parts} parts)"
+        )
 
 
 def put_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
@@ -46,6 +49,11 @@ def put_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
         for name, rows in batch.items()
         if rows.dtype.kind != "U"
     }
+
+
+def placed(shapes: Any, sharding: NamedSharding) -> Any:
+    """Shapes (as from `jax.eval_shape`) together with the place that the arrays shall have."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes)
 
 
 def to_host(tree: Any) -> Any:

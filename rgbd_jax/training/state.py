@@ -68,7 +68,7 @@ class TrainState:
 
 
 def create_state(
-    network: Network, optimizer: optax.GradientTransformation, key: jax.Array, *, ema: bool, sums: tuple[str, ...]
+    network: Network, optimizer: optax.GradientTransformation, key: jax.Array, *, ema: bool, reported: tuple[str, ...]
 ) -> TrainState:
     """The state before the first step. Pure: run it under `jit` with the sharding that it shall have."""
     params, batch_stats = network.init(key)
@@ -78,7 +78,7 @@ def create_state(
         batch_stats=batch_stats,
         opt_state=optimizer.init(params),
         ema_params=jax.tree.map(jnp.copy, params) if ema else {},
-        sums={name: jnp.zeros((), jnp.float32) for name in (*sums, "count")},
+        sums={name: jnp.zeros((), jnp.float32) for name in (*reported, "count")},
     )
 
 

@@ -1,0 +1,195 @@
+"""Measure the training step of any config: compile time, steps and samples a second, memory, waiting for data.
+
+python -m rgbd_jax.bench --config=configs/X.py[:variant] [--steps=N] [--json=FILE] [--config.key=value ...]
+
+Where the data set is not prepared, the step runs on random raw batches of its shape, and what concerns the input is null.
+"""
+
+import dataclasses
+import importlib.metadata
+import itertools
+import json
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from rgbd_jax.command import ArgumentParser, run_command
+from rgbd_jax.config import ConfigArguments
+from rgbd_jax.data.loader import Batch, is_prepared, open_split, steps_per_epoch, training_batches
+from rgbd_jax.data.random_clips import random_batch, shape_of
+from rgbd_jax.errors import UserError
+from rgbd_jax.tasks import make_task
+from rgbd_jax.train import make_schedule, make_train_step
+from rgbd_jax.training import sharding
+from rgbd_jax.training.optimizer import make_optimizer
+from rgbd_jax.training.state import Network, create_state
+from rgbd_jax.training.throughput import Throughput
+
+WARM_UP_STEPS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """Where the batches of a measurement come from.
+
+    Attributes:
+      batches: without end.
+      num_classes: of the data set.
+      epoch_steps: training steps in an epoch.
+      samples_per_s: of the loader alone; None for random batches.
+    """
+
+    batches: Iterator[Batch]
+    num_classes: int
+    epoch_steps: int
+    samples_per_s: float | None
+
+
+def parser() -> ArgumentParser:
+    arguments = ArgumentParser(prog="rgbd_jax.bench", description=__doc__)
+    arguments.add_argument("--steps", type=int, default=10, help=f"steps to time, after {WARM_UP_STEPS} of warm-up")
+    arguments.add_argument("--json", type=Path, help="also write the figures there")
+    return arguments
+
+
+def main(argv: list[str]) -> None:
+    config_arguments, rest = ConfigArguments.split_from(argv)
+    given = parser().parse_args(rest)
+    if given.steps < 1:
+        raise UserError(f"--steps={given.steps}: must be 1 or more")
+    figures = measure(config_arguments.load(), given.steps)
+    print(table(figures))
+    if given.json:
+        fresh = given.json.with_name(given.json.name + ".tmp")
+        fresh.write_text(json.dumps(figures, indent=2) + "\n")
+        fresh.replace(given.json)
+
+
+def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
+    """The figures of the contract, for the median of `steps` training steps."""
+    mesh = sharding.make_mesh()
+    sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
+    data = open_input(config, steps)
+    task = make_task(config, [f"class {i}" for i in range(data.num_classes)])
+    network = Network(task.network)
+    schedule = make_schedule(config, data.epoch_steps)
+    optimizer = make_optimizer(schedule, **config.optimizer)
+
+    def make_step(config: ConfigDict) -> jax.stages.Wrapped:
+        step = make_train_step(config, task, network, optimizer, schedule, data.epoch_steps)
+        return jax.jit(step, donate_argnums=0, out_shardings=sharding.replicated(mesh))
+
+    def init():
+        key = jax.random.key(config.seed)
+        return create_state(network, optimizer, key, ema=config.ema_decay > 0, reported=task.reported)
+
+    state = jax.jit(init, out_shardings=sharding.replicated(mesh))()
+    batch = sharding.put_batch(next(data.batches), mesh)
+    # The compiler counts the body of a scan once, so a step that accumulates is counted as one that does not.
+    whole = config.copy_and_resolve_references()
+    whole.accumulate = 1
+    flops = make_step(whole).lower(state, batch).cost_analysis()["flops"]
+
+    begun = time.perf_counter()
+    train_step = make_step(config).lower(state, batch).compile()
+    compile_seconds = time.perf_counter() - begun
+
+    throughput, step_seconds = Throughput(config.batch_size), []
+    before = None
+    for step in range(WARM_UP_STEPS + steps):
+        if step == WARM_UP_STEPS:
+            throughput.mark("bench")
+        begun = time.perf_counter()
+        batch = sharding.put_batch(throughput.fetch(data.batches), mesh)
+        # As in training, the next step is handed over while the one before it runs.
+        jax.block_until_ready(before)
+        state, report = train_step(state, batch)
+        before = report["loss"]
+        throughput.running(before)
+        step_seconds.append(time.perf_counter() - begun)
+    jax.block_until_ready(before)
+
+    step_second = statistics.median(step_seconds[WARM_UP_STEPS:])
+    return {
+        "samples_per_s": config.batch_size / step_second,
+        "step_seconds": step_second,
+        "compile_seconds": compile_seconds,
+        "peak_memory_bytes": peak_memory(train_step),
+        "flops_per_step": flops,
+        "input_samples_per_s": data.samples_per_s,
+        "data_wait": None if data.samples_per_s is None else throughput.since("bench")["data_wait"],
+        "device": f"{mesh.size} x {jax.devices()[0].device_kind}",
+        "versions": {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax")},
+    }
+
+
+def open_input(config: ConfigDict, steps: int) -> Input:
+    """The config's data set if it is prepared, timed alone for `steps` batches; else one random batch again and again."""
+    name, data_dir = config.data.name, config.data.data_dir
+    if not is_prepared(name, data_dir):
+        shape = shape_of(name)
+        batch = random_batch(shape, config.batch_size)
+        print(f"{name} is not prepared in {data_dir}: random clips instead", file=sys.stderr)
+        return Input(itertools.repeat(batch), shape.num_classes, epoch_steps=1, samples_per_s=None)
+    split = open_split(name, data_dir, config.data.train_split)
+
+    def batches() -> Iterator[Batch]:
+        return training_batches(
+            split,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            num_workers=config.data.num_workers,
+            repeat=config.data.repeat,
+        )
+
+    alone = batches()
+    next(alone)
+    begun = time.perf_counter()
+    for _ in range(steps):
+        next(alone)
+    samples_per_s = steps * config.batch_size / (time.perf_counter() - begun)
+    epoch_steps = steps_per_epoch(split, batch_size=config.batch_size, repeat=config.data.repeat)
+    return Input(batches(), len(split.class_names), epoch_steps, samples_per_s)
+
+
+def peak_memory(compiled: jax.stages.Compiled) -> int:
+    """Largest memory in use on a device, in bytes; on the CPU, which does not keep count, what the compiled step needs."""
+    stats = jax.devices()[0].memory_stats()
+    if stats:
+        return stats["peak_bytes_in_use"]
+    needs = compiled.memory_analysis()
+    # Donated arguments and the outputs that take their place are counted on both sides.
+    return (
+        needs.argument_size_in_bytes
+        + needs.output_size_in_bytes
+        - needs.alias_size_in_bytes
+        + needs.temp_size_in_bytes
+        + needs.generated_code_size_in_bytes
+    )
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures for people, a line each."""
+    gigabyte, gigaflop = 2**30, 1e9
+    rows = {
+        "device": figures["device"],
+        "compile time": f"{figures['compile_seconds']:.1f} s",
+        "step": f"{figures['step_seconds']:.4f} s, {1 / figures['step_seconds']:.2f} steps/s",
+        "samples": f"{figures['samples_per_s']:.1f} samples/s",
+        "arithmetic": f"{figures['flops_per_step'] / gigaflop:.1f} GFLOP a step,"
+        f" {figures['flops_per_step'] / gigaflop / figures['step_seconds']:.1f} GFLOP/s",
+        "peak memory": f"{figures['peak_memory_bytes'] / gigabyte:.2f} GiB",
+        "loader alone": "-" if figures["input_samples_per_s"] is None else f"{figures['input_samples_per_s']:.0f} samples/s",
+        "waiting for data": "-" if figures["data_wait"] is None else f"{100 * figures['data_wait']:.2f} % of the time",
+    }
+    return "\n".join(f"{name + ':':<18}{value}" for name, value in rows.items())
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,105 @@
+"""From a checkpoint to scores, metrics and pictures.
+
+    records -> raw batch -> [ normalise -> network -> logits ] -> scores by sample id -> files
+
+What stands in brackets is one compiled step, the same that the training loop validates with.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from rgbd_jax.config import ConfigArguments, from_dict
+from rgbd_jax.data.loader import Split, evaluation_batches, open_split
+from rgbd_jax.errors import UserError
+from rgbd_jax.report.evaluation import write_evaluation
+from rgbd_jax.report.scores import Scores
+from rgbd_jax.tasks import make_task
+from rgbd_jax.tasks.task import Batch, Task
+from rgbd_jax.training import sharding
+from rgbd_jax.training.checkpoint import describe, load_weights, run_of
+from rgbd_jax.training.state import Arrays, Network
+
+Scorer = Callable[[Arrays, Arrays], Scores]
+
+
+def evaluate(
+    checkpoint: Path, config_arguments: ConfigArguments, split_name: str | None = None
+) -> tuple[Path, dict[str, float]]:
+    """Evaluate one checkpoint. Its config and class names stand in it: its path is enough.
+
+    Args:
+      checkpoint: the folder of one checkpoint (`training.checkpoint.resolve`).
+      config_arguments: overrides of the checkpoint's config, or another config file.
+      split_name: of the data set; the config's `data.eval_split` if None.
+
+    Returns:
+      The folder of the results, and the metrics.
+
+    Raises:
+      UserError: if checkpoint, config and data do not belong together.
+    """
+    description = describe(checkpoint)
+    config = config_arguments.load(default=from_dict(description.config))
+    mesh = sharding.make_mesh()
+    split = open_split(config.data.name, config.data.data_dir, split_name or config.data.eval_split)
+    if tuple(split.class_names) != description.class_names:
+        raise UserError(
+            f"{checkpoint}: was trained on {len(description.class_names)} classes ({_some(description.class_names)});"
+            f" the data set {split.name} has {len(split.class_names)} ({_some(split.class_names)})"
+        )
+    task = make_task(config, description.class_names)
+    network = Network(task.network)
+    shapes = sharding.placed(jax.eval_shape(lambda: network.init(jax.random.key(0))), sharding.replicated(mesh))
+    scores = make_scorer(config, task, network, split, mesh)(*load_weights(checkpoint, *shapes))
+    folder = run_of(checkpoint) / "eval"
+    return folder, write_evaluation(folder, scores, {"checkpoint_step": description.step, "skipped": 0})
+
+
+def make_scorer(config: ConfigDict, task: Task, network: Network, split: Split, mesh: Mesh) -> Scorer:
+    """A function of (parameters, batch statistics) that scores every sample of `split` once.
+
+    Samples come in batches of `config.eval_batch_size`, the last one padded; what is padded counts nothing.
+    """
+    sharding.check_batch_size("eval_batch_size", config.eval_batch_size, mesh)
+
+    def eval_step(params: Arrays, batch_stats: Arrays, batch: Batch) -> jax.Array:
+        inputs = task.prepare(batch, jax.random.key(config.seed), train=False)
+        outputs, _ = network.apply(params, batch_stats, inputs, train=False)
+        return task.logits(outputs)
+
+    eval_step = jax.jit(eval_step, out_shardings=sharding.replicated(mesh))
+
+    def score(params: Arrays, batch_stats: Arrays) -> Scores:
+        ids, logits, labels = [], [], []
+        batches = evaluation_batches(
+            split,
+            batch_size=config.eval_batch_size,
+            num_workers=config.data.num_workers,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+        )
+        for batch in batches:
+            real = batch["mask"]
+            ids.append(batch["id"][real])
+            labels.append(batch["label"][real])
+            logits.append(np.asarray(eval_step(params, batch_stats, sharding.put_batch(batch, mesh)))[real])
+        return Scores(
+            ids=np.concatenate(ids),
+            logits=np.concatenate(logits),
+            labels=np.concatenate(labels),
+            class_names=tuple(split.class_names),
+            data_set=split.name,
+            split=split.split,
+            stream=config.task.stream,
+        )
+
+    return score
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")

@@ -1,0 +1,1 @@
+"""Losses: arrays in, a number or one number a sample out."""

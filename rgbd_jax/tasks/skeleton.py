@@ -1,0 +1,84 @@
+"""Actions from skeletons: the published feeders, CTR-GCN and its relatives, cross entropy."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from ml_collections import ConfigDict
+
+from rgbd_jax.config import check_choice
+from rgbd_jax.losses.classification import correct, cross_entropy
+from rgbd_jax.models.baseline_gcn import BaselineGCN
+from rgbd_jax.models.ctrgcn import CTRGCN
+from rgbd_jax.models.skeleton_graph import LAYOUTS
+from rgbd_jax.preprocess import skeleton as preprocess
+from rgbd_jax.tasks.task import Batch, Outputs
+
+NETWORKS = ("ctrgcn", "baseline_gcn")
+FEEDERS = ("ntu", "ucla")
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+class SkeletonTask:
+    """Classifies clips of joints, (B, T, M, V, C)."""
+
+    reported = ("loss", "top1")
+
+    def __init__(self, config: ConfigDict, num_classes: int):
+        """
+        Raises:
+          UserError: if a key of `config.task` or `config.model` has a value that is not allowed.
+        """
+        check_choice("model.name", config.model.name, NETWORKS)
+        check_choice("model.layout", config.model.layout, tuple(LAYOUTS))
+        check_choice("task.feeder", config.task.feeder, FEEDERS)
+        check_choice("task.stream", config.task.stream, preprocess.STREAMS)
+        check_choice("dtype", config.dtype, tuple(DTYPES))
+        self._config = config
+        self._num_classes = num_classes
+
+    def network(self, rngs: nnx.Rngs) -> nnx.Module:
+        model = self._config.model
+        common = dict(
+            num_classes=self._num_classes,
+            layout=model.layout,
+            num_persons=model.num_persons,
+            base_width=model.base_width,
+            adaptive=model.adaptive,
+            drop_out=model.drop_out,
+            dtype=None if self._config.dtype == "float32" else DTYPES[self._config.dtype],
+            rngs=rngs,
+        )
+        return {"ctrgcn": CTRGCN, "baseline_gcn": BaselineGCN}[model.name](**common)
+
+    def prepare(self, batch: Batch, key: jax.Array, *, train: bool) -> jax.Array:
+        """Joints in metres, (B, T, M, V, C), to the clips that the network sees, (B, window, M, V, C).
+
+        In training each clip is augmented with the random number that it carries, whatever its place in the batch.
+        """
+        task = self._config.task
+
+        def ntu(joints, num_frames, key):
+            del num_frames  # the published feeder counts the frames itself
+            if train:
+                return preprocess.ntu_training_clip(joints, key, window=task.window)
+            return preprocess.ntu_evaluation_clip(joints, window=task.window)
+
+        def ucla(joints, num_frames, key):
+            if train:
+                return preprocess.ucla_training_clip(joints, num_frames, key, window=task.window)
+            return preprocess.ucla_evaluation_clip(joints, num_frames, window=task.window)
+
+        feeder, parents = {"ntu": (ntu, preprocess.NTU_PARENTS), "ucla": (ucla, preprocess.UCLA_PARENTS)}[task.feeder]
+
+        def one_clip(joints, num_frames, seed):
+            clip = feeder(joints, num_frames, jax.random.fold_in(key, seed))
+            return preprocess.derive_stream(clip, task.stream, parents)
+
+        return jax.vmap(one_clip)(batch["joints"], batch["num_frames"], batch["seed"])
+
+    def loss(self, outputs: Outputs, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
+        losses = cross_entropy(outputs["logits"], batch["label"], self._config.task.label_smoothing)
+        return losses.mean(), {"loss": losses.sum(), "top1": correct(outputs["logits"], batch["label"]).sum()}
+
+    def logits(self, outputs: Outputs) -> jax.Array:
+        return outputs["logits"].astype(jnp.float32)

@@ -1,0 +1,231 @@
+"""The training loop, read from top to bottom.
+
+    records -> raw batch -> [ augment -> network -> loss -> gradient -> Optax ] -> new state
+
+What stands in brackets is one compiled step. The loop knows no modality: a task (`tasks/`) joins network, input and loss.
+"""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import optax
+from ml_collections import ConfigDict
+
+from rgbd_jax import config as configs
+from rgbd_jax.data.loader import open_split, training_batches
+from rgbd_jax.errors import OutsideError, Preempted, UserError
+from rgbd_jax.evaluate import make_scorer
+from rgbd_jax.report.logs import ProgressLine, RunLog
+from rgbd_jax.report.metrics import summary
+from rgbd_jax.tasks import make_task
+from rgbd_jax.tasks.task import Batch, Task
+from rgbd_jax.training import sharding
+from rgbd_jax.training.checkpoint import Checkpoints, Description
+from rgbd_jax.training.optimizer import learning_rate, make_optimizer
+from rgbd_jax.training.preemption import StopRequest
+from rgbd_jax.training.state import Arrays, Network, TrainState, create_state, update_average
+from rgbd_jax.training.throughput import Throughput
+from rgbd_jax.training.transfer import start_from
+
+Figures = dict[str, jax.Array]
+TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Figures]]
+
+BEST_METRIC = "top1"
+
+
+def train(config: ConfigDict, workdir: Path) -> None:
+    """Train as `config` says, in `workdir`; go on from its newest checkpoint if it holds the same experiment.
+
+    Raises:
+      UserError: before anything is written, if the config, the data or the folder do not fit.
+      Preempted: after SIGTERM, when the state is saved.
+    """
+    # ------------------------------------------------------------------ devices and data
+    mesh = sharding.make_mesh()
+    sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
+    training = open_split(config.data.name, config.data.data_dir, config.data.train_split)
+    validation = open_split(config.data.name, config.data.data_dir, config.data.eval_split)
+    steps_per_epoch = len(training) * config.data.repeat // config.batch_size
+    if not steps_per_epoch:
+        raise UserError(f"config.batch_size={config.batch_size}: {training.name} has only {len(training)} training samples")
+    batches = training_batches(
+        training,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        num_workers=config.data.num_workers,
+        repeat=config.data.repeat,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+    )
+    loader = {"num_workers": config.data.num_workers, "process_count": jax.process_count()}
+
+    # ------------------------------------------------------------------ network and steps
+    task = make_task(config, training.class_names)
+    network = Network(task.network)
+    schedule = make_schedule(config, steps_per_epoch)
+    optimizer = make_optimizer(schedule, **config.optimizer)
+    step_function = make_train_step(config, task, network, optimizer, schedule, steps_per_epoch)
+    train_step = jax.jit(step_function, donate_argnums=0, out_shardings=sharding.replicated(mesh))
+    score = make_scorer(config, task, network, validation, mesh)
+
+    def init() -> TrainState:
+        key = jax.random.key(config.seed)
+        return create_state(network, optimizer, key, ema=config.ema_decay > 0, reported=task.reported)
+
+    # ------------------------------------------------------------------ a new run, or where to go on
+    claim_workdir(workdir, config)
+    with StopRequest() as stop, Checkpoints(workdir / "checkpoints", best_metric=BEST_METRIC) as checkpoints:
+        if checkpoints.newest is None:
+            state = jax.jit(init, out_shardings=sharding.replicated(mesh))()
+            if config.init_from:
+                state = start_from(Path(config.init_from), state)
+        else:
+            shapes = sharding.placed(jax.eval_shape(init), sharding.replicated(mesh))
+            state = checkpoints.restore(checkpoints.newest, shapes, batches, loader)
+        first_step, last_step = int(state.step), steps_per_epoch * (config.stop_epoch or config.num_epochs)
+
+        def save(step: int, metrics: dict[str, float] | None = None) -> None:
+            description = Description(config.to_dict(), training.class_names, loader, step)
+            checkpoints.save(state, batches, description, metrics)
+
+        # -------------------------------------------------------------- the loop
+        with RunLog(workdir, resume_step=first_step) as log, ProgressLine(first_step, last_step) as progress:
+            throughput = Throughput(config.batch_size)
+            throughput.mark("step")
+            throughput.mark("epoch")
+            figures = earlier = None
+            for step in range(first_step + 1, last_step + 1):
+                batch = sharding.put_batch(throughput.fetch(batches), mesh)
+                # One step may wait behind the running one, so that the device is never idle; not more, so that a
+                # request to stop is answered soon.
+                jax.block_until_ready(earlier)
+                earlier = figures
+                state, figures = train_step(state, batch)
+                throughput.running(figures["loss"])
+                epoch = (step - 1) // steps_per_epoch
+
+                if step % config.log_every == 0:
+                    row = checked(sharding.to_host(figures), step, checkpoints) | throughput.since("step")
+                    throughput.mark("step")
+                    log.write("step", "train", step, epoch, **row)
+                    progress.show(step, epoch, row)
+
+                if step % steps_per_epoch == 0:
+                    sums = sharding.to_host(state.sums)
+                    means = {name: float(sums[name] / sums["count"]) for name in task.reported}
+                    row = checked(means, step, checkpoints) | {"lr": float(figures["lr"])} | throughput.since("epoch")
+                    log.write("epoch", "train", step, epoch, **row)
+                    validated = summary(score(state.eval_params, state.batch_stats))
+                    log.write("epoch", "valid", step, epoch, **validated)
+                    progress.epoch(step, epoch, row, validated)
+                    save(step, validated)
+                    throughput.mark("step")
+                    throughput.mark("epoch")
+                elif step % config.checkpoint_every == 0 or stop.received:
+                    save(step)
+                if stop.received:
+                    raise Preempted(f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}")
+
+
+def make_schedule(config: ConfigDict, steps_per_epoch: int) -> optax.Schedule:
+    """The learning rate of each step, for the config's batch size and number of epochs."""
+    return learning_rate(
+        **config.schedule,
+        batch_size=config.batch_size,
+        num_epochs=config.num_epochs,
+        steps_per_epoch=steps_per_epoch,
+    )
+
+
+def make_train_step(
+    config: ConfigDict,
+    task: Task,
+    network: Network,
+    optimizer: optax.GradientTransformation,
+    schedule: optax.Schedule,
+    steps_per_epoch: int,
+) -> TrainStep:
+    """The pure function (state, raw global batch) -> (new state, figures of this step); to be compiled."""
+
+    def loss_fn(params: Arrays, batch_stats: Arrays, batch: Batch, key: jax.Array):
+        prepare_key, dropout_key = jax.random.split(key)
+        inputs = task.prepare(batch, prepare_key, train=True)
+        outputs, batch_stats = network.apply(params, batch_stats, inputs, train=True, dropout_key=dropout_key)
+        loss, sums = task.loss(outputs, batch)
+        return loss, (batch_stats, sums)
+
+    gradient = jax.grad(loss_fn, has_aux=True)
+
+    def accumulated_gradient(params: Arrays, batch_stats: Arrays, batch: Batch, key: jax.Array):
+        """The mean gradient over `config.accumulate` equal parts of the batch, one after the other."""
+        parts = config.accumulate
+        if parts == 1:
+            return gradient(params, batch_stats, batch, key)
+
+        def one_part(carry, part_and_key):
+            grads, batch_stats, sums = carry
+            more_grads, (batch_stats, more_sums) = gradient(params, batch_stats, *part_and_key)
+            return (optax.tree.add(grads, more_grads), batch_stats, optax.tree.add(sums, more_sums)), None
+
+        nothing = (optax.tree.zeros_like(params), batch_stats, dict.fromkeys(task.reported, jnp.zeros(())))
+        # Part i takes every parts-th sample from i on: each device goes on with the samples that it has.
+        split = jax.tree.map(lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), batch)
+        (grads, batch_stats, sums), _ = jax.lax.scan(one_part, nothing, (split, jax.random.split(key, parts)))
+        return optax.tree.scale(1 / parts, grads), (batch_stats, sums)
+
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Figures]:
+        # The key follows from seed and step: a resumed run needs no stored randomness.
+        key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+        grads, (batch_stats, sums) = accumulated_gradient(state.params, state.batch_stats, batch, key)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        ema_params = state.ema_params
+        if config.ema_decay:
+            ema_params = update_average(ema_params, params, state.step, config.ema_decay)
+
+        sums = {name: total.astype(jnp.float32) for name, total in sums.items()}
+        sums["count"] = jnp.asarray(config.batch_size, jnp.float32)
+        means = {name: sums[name] / sums["count"] for name in task.reported}
+        starts_epoch = state.step % steps_per_epoch == 0
+        so_far = jax.tree.map(lambda total: jnp.where(starts_epoch, 0.0, total), state.sums)
+        new_state = TrainState(
+            step=state.step + 1,
+            params=params,
+            batch_stats=batch_stats,
+            opt_state=opt_state,
+            ema_params=ema_params,
+            sums=optax.tree.add(so_far, sums),
+        )
+        return new_state, means | {"lr": schedule(state.step), "grad_norm": optax.tree.norm(grads)}
+
+    return train_step
+
+
+def claim_workdir(workdir: Path, config: ConfigDict) -> None:
+    """Make `workdir` the folder of this experiment, or see that it is already.
+
+    Raises:
+      UserError: if it holds another experiment or anything else.
+    """
+    stored = workdir / "config.json"
+    if stored.is_file():
+        changed = configs.differences(configs.from_json(stored.read_text()), config)
+        if changed:
+            raise UserError(f"{stored}: the folder holds another experiment ({'; '.join(changed)}); choose another --workdir")
+    elif workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
+        raise UserError(f"{workdir}: is no run and not empty; choose another --workdir")
+    workdir.mkdir(parents=True, exist_ok=True)
+    fresh = stored.with_name(stored.name + ".tmp")
+    fresh.write_text(configs.to_json(config))
+    fresh.replace(stored)
+
+
+def checked(figures: dict[str, float], step: int, checkpoints: Checkpoints) -> dict[str, float]:
+    """The figures as floats; trouble if the loss is no longer a number."""
+    if not math.isfinite(figures["loss"]):
+        where = "no checkpoint" if checkpoints.newest is None else f"the last checkpoint is that of step {checkpoints.newest}"
+        raise OutsideError(f"the training loss is {figures['loss']} at step {step}; {where}")
+    return {name: float(value) for name, value in figures.items()}

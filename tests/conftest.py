@@ -1,0 +1,33 @@
+"""Eight simulated devices, and strict arithmetic: no silent broadcasting of ranks, no silent change of dtype."""
+
+import os
+from pathlib import Path
+
+# Before JAX is imported.
+os.environ["JAX_PLATFORMS"] = os.environ.get("JAX_PLATFORMS", "cpu")
+os.environ["JAX_NUM_CPU_DEVICES"] = "8"
+
+import jax
+import numpy as np
+import pytest
+from absl import flags
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+# Grain's workers read absl flags; the commands mark them as parsed too.
+flags.FLAGS.mark_as_parsed()
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of real recordings, whose layout docs/testing.md gives; the test skips without it."""
+    folder = os.environ.get("RGBD_JAX_TEST_DATA")
+    if not folder:
+        pytest.skip("RGBD_JAX_TEST_DATA names no folder of real recordings")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """Loads reference numbers by their path below tests/golden."""
+    return lambda name: np.load(Path(__file__).parent / "golden" / name, allow_pickle=False)

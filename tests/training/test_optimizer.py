@@ -1,0 +1,87 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from rgbd_jax.training.optimizer import learning_rate, make_optimizer
+
+SCHEDULE = dict(
+    name="step", base_lr=0.1, reference_batch=64, warm_up=0.0, steps=(), decay_rate=0.1, minimum=0.0, per="epoch"
+) | dict(batch_size=64, num_epochs=10, steps_per_epoch=4)
+
+
+def rates(at_steps, **changes):
+    schedule = learning_rate(**(SCHEDULE | changes))
+    return np.array([schedule(jnp.asarray(step, jnp.int32)) for step in at_steps])
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        ("ntu_lst", dict(base_lr=0.1, warm_up=5 / 110, steps=(90 / 110, 100 / 110), num_epochs=110)),
+        ("ucla_lst", dict(base_lr=0.2, warm_up=5 / 110, steps=(90 / 110, 100 / 110), num_epochs=110)),
+        ("ntu_default", dict(base_lr=0.1, warm_up=5 / 65, steps=(35 / 65, 55 / 65), num_epochs=65)),
+        ("ucla_default", dict(base_lr=0.1, warm_up=5 / 65, steps=(50 / 65,), num_epochs=65)),
+        ("no_warm", dict(base_lr=0.05, steps=(3 / 12, 7 / 12, 7 / 12), num_epochs=12)),
+    ],
+)
+def test_published_schedules(golden, name, recipe):
+    expected = golden("gap/lr.npz")[name]
+    with jax.enable_x64(True):
+        found = rates([4 * epoch + 1 for epoch in range(recipe["num_epochs"])], **recipe)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_the_rate_is_scaled_with_the_global_batch():
+    np.testing.assert_allclose(rates([0], batch_size=256, reference_batch=64), 0.4, rtol=1e-6)
+
+
+def test_cosine_falls_from_the_end_of_the_warm_up_to_its_minimum():
+    found = rates([0, 3, 7, 8, 24, 40], name="cosine", warm_up=0.2, minimum=0.01, per="step")
+    np.testing.assert_allclose(found, [0.1 / 8, 0.05, 0.1, 0.1, 0.055, 0.01], rtol=1e-5)
+
+
+def test_a_warm_up_shorter_than_an_epoch_rises_with_the_steps():
+    np.testing.assert_allclose(rates([0, 1, 2], warm_up=0.05, per="step"), [0.05, 0.1, 0.1], rtol=1e-6)
+
+
+def test_sgd_is_nesterov_with_decay_on_every_parameter_as_in_pytorch():
+    decay, momentum, lr = 0.1, 0.9, 0.5
+    optimizer = make_optimizer(
+        optax.constant_schedule(lr), name="sgd", momentum=momentum, nesterov=True, weight_decay=decay, clip_norm=0.0
+    )
+    params = {"bias": jnp.array([1.0, -2.0])}
+    state = optimizer.init(params)
+    p, m = np.array([1.0, -2.0]), np.zeros(2)
+    for grad in (np.array([0.3, 0.1]), np.array([-0.2, 0.4])):
+        updates, state = optimizer.update({"bias": jnp.asarray(grad, jnp.float32)}, state, params)
+        params = optax.apply_updates(params, updates)
+        g = grad + decay * p
+        m = momentum * m + g
+        p = p - lr * (g + momentum * m)
+        np.testing.assert_allclose(params["bias"], p, rtol=1e-6)
+
+
+def test_clipping_limits_the_global_norm_before_the_decay():
+    optimizer = make_optimizer(
+        optax.constant_schedule(1.0), name="sgd", momentum=0.0, nesterov=False, weight_decay=0.0, clip_norm=5.0
+    )
+    grads = {"a": jnp.array([30.0]), "b": jnp.array([40.0])}
+    updates, _ = optimizer.update(grads, optimizer.init(grads), grads)
+    np.testing.assert_allclose(optax.tree.norm(updates), 5.0, rtol=1e-6)
+    small = jax.tree.map(lambda g: g / 100, grads)
+    updates, _ = optimizer.update(small, optimizer.init(grads), grads)
+    np.testing.assert_allclose(optax.tree.norm(updates), 0.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_the_other_optimizers_step_by_the_learning_rate(name):
+    optimizer = make_optimizer(
+        optax.constant_schedule(0.01), name=name, momentum=0.9, nesterov=False, weight_decay=0.1, clip_norm=0.0
+    )
+    params = {"a": jnp.array([2.0])}
+    with jax.numpy_dtype_promotion("standard"):  # Optax counts in integers
+        updates, _ = optimizer.update({"a": jnp.array([123.0])}, optimizer.init(params), params)
+    decay = 0.1 * 2.0 if name == "adamw" else 0.0
+    np.testing.assert_allclose(updates["a"], -0.01 * (1 + decay), rtol=1e-4)
