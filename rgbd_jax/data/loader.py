@@ -1,13 +1,12 @@
 """From records to batches: shuffle, read, pad. Everything else is done on the device.
 
-The order of the samples and the random number each one carries depend on the seed alone: not on the number of workers,
-nor on the number of processes, which share every global batch by rows.
+The order of the samples and the random number each one carries depend on the seed alone: not on the number
+of workers, nor on the number of processes, which share every global batch by rows.
 """
 
 import dataclasses
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import grain
@@ -81,7 +80,7 @@ def open_split(name: str, data_dir: str | os.PathLike, split: str) -> Split:
 
 
 def steps_per_epoch(split: Split, *, batch_size: int, repeat: int = 1) -> int:
-    """Full batches in one pass over `repeat` copies of the split; the remainder is dropped, as is usual in training.
+    """Full batches in one pass over `repeat` copies of the split; the remainder is dropped.
 
     Raises:
       UserError: there is not even one.
@@ -120,7 +119,8 @@ def training_batches(
       `joints` float32 (B, T, M, V, C), metres, zeros after the clip's end, T = split.max_frames;
       `num_frames` int32 (B,); `label` int32 (B,); `id` str (B,); `mask` bool (B,), True;
       `seed` uint32 (B,), one random number for each sample drawn.
-      Its `get_state` and `set_state` resume exactly; a state belongs to the number of workers it was taken with.
+      Its `get_state` and `set_state` resume exactly; a state belongs to the number of workers it was taken
+      with.
 
     Raises:
       UserError: the batch is larger than an epoch or does not divide among the processes.
@@ -128,7 +128,7 @@ def training_batches(
     steps = steps_per_epoch(split, batch_size=batch_size, repeat=repeat)
     dataset = grain.MapDataset.source(split.source).seed(seed).repeat(repeat).shuffle()
     dataset = dataset[: steps * batch_size].random_map(DrawSeed()).map(ToArrays(split.max_frames))
-    # Batches of one process's rows, of which the k-th global batch has process_count, in the order of the processes.
+    # Cut into the rows of one process: a global batch is process_count such batches, one after another.
     dataset = dataset.batch(_local_rows(batch_size, process_count))[process_index::process_count].repeat()
     return _iterate(dataset, num_workers)
 
@@ -143,8 +143,8 @@ def evaluation_batches(
 ) -> Iterator[Batch]:
     """Every sample once, in the order of the records, in the same number of batches in every process.
 
-    The arguments and the batches are those of `training_batches`. The last global batch is filled up with rows of
-    zeros whose `mask` is False and whose `id` is empty; `seed` is 0 everywhere.
+    The arguments and the batches are those of `training_batches`. The last global batch is filled up with
+    rows of zeros whose `mask` is False and whose `id` is empty; `seed` is 0 everywhere.
     """
     num_batches = -(-len(split) // batch_size)
     dataset = grain.MapDataset.source(_Filled(split.source, num_batches * batch_size))

@@ -1,7 +1,7 @@
 """Northwestern-UCLA Multiview Action 3D, skeletons (Wang et al., CVPR 2014), cross-view protocol.
 
-The source folder holds `all_sqe/` with one file a clip, `aAA_sSS_eEE_vVV.json`: action, subject, example, view.
-Views 1 and 2 train, view 3 tests.
+The source folder holds `all_sqe/` with one file a clip, `aAA_sSS_eEE_vVV.json`: action, subject, example,
+view. Views 1 and 2 train, view 3 tests.
 """
 
 import re

@@ -1,8 +1,9 @@
 """From a data set's own files to ArrayRecord: what all skeleton data sets share.
 
-A data set is a subclass that answers four questions: which classes are there, which items (files) does the source
-hold, to which split does an item belong, and what does it contain. Writing is TensorFlow Datasets' (into a folder of a
-temporary name that is renamed at the end); TensorFlow itself is not imported and nothing is downloaded.
+A data set is a subclass that answers four questions: which classes are there, which items (files) does the
+source hold, to which split does an item belong, and what does it contain. Writing is TensorFlow Datasets'
+(into a folder of a temporary name that is renamed at the end); TensorFlow itself is not imported and
+nothing is downloaded.
 """
 
 import abc
@@ -24,7 +25,7 @@ from rgbd_jax.errors import OutsideError, UserError
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """One clip: its id, the name of its class, and joint positions in metres, (T, M, V, 3), of any float type."""
+    """One clip: its id, the name of its class, and joint positions (T, M, V, 3) in metres."""
 
     id: str
     class_name: str
@@ -34,8 +35,8 @@ class Sample:
 class SkeletonBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Base class of the skeleton data sets.
 
-    Records have the features `id`, `label` and `joints` (T, M, V, 3) float32 in metres, in the order of `items`.
-    The longest clip of all splits is kept as `info.metadata["max_frames"]`.
+    Records have the features `id`, `label` and `joints` (T, M, V, 3) float32 in metres, in the order of
+    `items`. The longest clip of all splits is kept as `info.metadata["max_frames"]`.
     """
 
     SUMMARY: ClassVar[str]
@@ -62,7 +63,7 @@ class SkeletonBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     @abc.abstractmethod
     def items(self) -> Sequence[Any]:
-        """What the source holds, one item a clip, in a fixed order. UserError if the source is not this data set."""
+        """What the source holds, one item a clip, in a fixed order. UserError if it is not this data set."""
 
     @abc.abstractmethod
     def split_of(self, item: Any) -> str:

@@ -21,7 +21,7 @@ def read_nw_ucla_json(path: str | os.PathLike) -> np.ndarray:
       Joint positions in metres, float64 (T, M=1, V=20, C=3), T ≥ 1.
 
     Raises:
-      UserError: the file cannot be read, is not such a file, has no frames, or has values that are not finite.
+      UserError: the file cannot be read or is no such file, has no frames, or a value that is not finite.
     """
     path = Path(path)
     try:

@@ -1,0 +1,1 @@
+"""The device side: from raw batches to what a network reads, as pure functions."""
