@@ -30,11 +30,14 @@ for part in package "$@"; do
 done
 
 if ((${#missing[@]})); then
-    echo "installing into .venv: ${missing[*]}" >&2
+    echo "installing into .venv: ${missing[*]} (once; takes a minute or more)" >&2
     extras=$(IFS=,; echo "$*")
-    # Modules are compiled when they are first imported: most of them never are, and that saves a quarter of the disk.
-    .venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check \
-        --constraint requirements.txt --editable ".${extras:+[$extras]}"
+    # Not compiled ahead: Python compiles what it imports, and the rest would take another 150 MB.
+    .venv/bin/python -m pip install -qq --no-compile --disable-pip-version-check \
+        --constraint requirements.txt --editable ".${extras:+[$extras]}" || {
+        echo "error: the installation into .venv failed, see above; start again to go on" >&2
+        exit 3
+    }
     for part in "${missing[@]}"; do
         echo "$version" >".venv/installed-$part"
     done
