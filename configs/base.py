@@ -12,7 +12,7 @@ def get_config() -> ConfigDict:
     config.eval_batch_size = 64
     config.num_epochs = 1
     config.stop_epoch = 0  # end after this epoch with the schedules of num_epochs; 0: at the end
-    config.dtype = "float32"  # of the network's arithmetic: float32 or bfloat16; parameters and statistics are always float32
+    config.dtype = "float32"  # of the arithmetic, or bfloat16; parameters and statistics are float32
     config.parity = ()  # names of published behaviours to reproduce, see docs/parity.md
     config.init_from = ""  # a run or checkpoint whose weights to start from
     config.accumulate = 1  # parts of a batch that go through the network one after the other
@@ -78,7 +78,9 @@ def split_variant(variant: str, *, one_of: Sequence[str], flags: Sequence[str]) 
     """
     choice, *chosen = variant.split(",")
     if choice not in one_of or not set(chosen) <= set(flags):
-        raise ValueError(f"variant {variant!r}: allowed is one of {', '.join(one_of)}, then any of {', '.join(flags)}")
+        raise ValueError(
+            f"variant {variant!r}: allowed is one of {', '.join(one_of)}, then any of {', '.join(flags)}"
+        )
     return choice, set(chosen)
 
 

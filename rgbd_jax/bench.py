@@ -1,8 +1,9 @@
-"""Measure the training step of any config: compile time, steps and samples a second, memory, waiting for data.
+"""Measure the training step of any config: compile time, speed, memory, waiting for data.
 
 python -m rgbd_jax.bench --config=configs/X.py[:variant] [--steps=N] [--json=FILE] [--config.key=value ...]
 
-Where the data set is not prepared, the step runs on random raw batches of its shape, and what concerns the input is null.
+Where the data set is not prepared, the step runs on random raw batches of its shape, and what concerns the
+input is null.
 """
 
 import dataclasses
@@ -53,7 +54,9 @@ class Input:
 
 def parser() -> ArgumentParser:
     arguments = ArgumentParser(prog="rgbd_jax.bench", description=__doc__)
-    arguments.add_argument("--steps", type=int, default=10, help=f"steps to time, after {WARM_UP_STEPS} of warm-up")
+    arguments.add_argument(
+        "--steps", type=int, default=10, help=f"steps to time, after {WARM_UP_STEPS} of warm-up"
+    )
     arguments.add_argument("--json", type=Path, help="also write the figures there")
     return arguments
 
@@ -130,7 +133,7 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
 
 
 def open_input(config: ConfigDict, steps: int) -> Input:
-    """The config's data set if it is prepared, timed alone for `steps` batches; else one random batch again and again."""
+    """The config's data set, its loader timed alone for `steps` batches; one random batch if not prepared."""
     name, data_dir = config.data.name, config.data.data_dir
     if not is_prepared(name, data_dir):
         shape = shape_of(name)
@@ -159,7 +162,10 @@ def open_input(config: ConfigDict, steps: int) -> Input:
 
 
 def peak_memory(compiled: jax.stages.Compiled) -> int:
-    """Largest memory in use on a device, in bytes; on the CPU, which does not keep count, what the compiled step needs."""
+    """Largest memory in use on a device, in bytes.
+
+    The CPU does not keep count: there it is what the compiled step needs.
+    """
     stats = jax.devices()[0].memory_stats()
     if stats:
         return stats["peak_bytes_in_use"]
@@ -185,8 +191,12 @@ def table(figures: dict[str, Any]) -> str:
         "arithmetic": f"{figures['flops_per_step'] / gigaflop:.1f} GFLOP a step,"
         f" {figures['flops_per_step'] / gigaflop / figures['step_seconds']:.1f} GFLOP/s",
         "peak memory": f"{figures['peak_memory_bytes'] / gigabyte:.2f} GiB",
-        "loader alone": "-" if figures["input_samples_per_s"] is None else f"{figures['input_samples_per_s']:.0f} samples/s",
-        "waiting for data": "-" if figures["data_wait"] is None else f"{100 * figures['data_wait']:.2f} % of the time",
+        "loader alone": "-"
+        if figures["input_samples_per_s"] is None
+        else f"{figures['input_samples_per_s']:.0f} samples/s",
+        "waiting for data": "-"
+        if figures["data_wait"] is None
+        else f"{100 * figures['data_wait']:.2f} % of the time",
     }
     return "\n".join(f"{name + ':':<18}{value}" for name, value in rows.items())
 

@@ -1,7 +1,7 @@
 """Configs: loaded from a file or a checkpoint, overridden from the command line, stored as JSON.
 
-A config is a locked `ml_collections.ConfigDict`: a misspelt key or a value of another type is an error, never ignored.
-Sequences in it are tuples, so that a config read back from JSON equals the one written.
+A config is a locked `ml_collections.ConfigDict`: a misspelt key or a value of another type is an error, never
+ignored. Sequences in it are tuples, so that a config read back from JSON equals the one written.
 """
 
 import copy
@@ -18,7 +18,8 @@ from ml_collections import ConfigDict, config_flags
 
 from rgbd_jax.errors import UserError
 
-# A run may be gone on with although these differ: they change where it stops and what it reports, not what it computes.
+# A run may be gone on with although these differ: they change where it stops and what it reports, not what it
+# computes.
 FREE_ON_RESUME = ("stop_epoch", "log_every", "data.data_dir", "data.num_workers")
 
 _PREFIX = "--config"
@@ -62,7 +63,7 @@ def load_file(path_and_variant: str) -> ConfigDict:
     """Call `get_config(variant)` of a config file, given as `path.py` or `path.py:variant`."""
     path, _, variant = path_and_variant.partition(":")
     if not path.endswith(".py") or not os.path.isfile(path):
-        raise UserError(f"--config={path_and_variant}: there is no config file {path} (a .py file, for example configs/demo.py)")
+        raise UserError(f"--config={path_and_variant}: there is no config file {path}; try configs/demo.py")
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -90,7 +91,9 @@ def override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
             values(argv)
         except (flags.Error, TypeError, ValueError) as error:
             kind = type(default).__name__
-            raise UserError(f"--config.{key}={value}: the value must be of type {kind}, like {default!r}") from error
+            raise UserError(
+                f"--config.{key}={value}: the value must be of type {kind}, like {default!r}"
+            ) from error
         config = values["config"].value
     return config.copy_and_resolve_references().lock()
 
@@ -144,10 +147,14 @@ def _find(config: ConfigDict, key: str) -> Any:
         if not isinstance(group, ConfigDict):
             raise UserError(f"--config.{key}: {found} is a value, not a group of keys")
         if part not in group:
-            raise UserError(f"--config.{key}: {found} has no key {part!r}; its keys are {', '.join(sorted(group))}")
+            raise UserError(
+                f"--config.{key}: {found} has no key {part!r}; its keys are {', '.join(sorted(group))}"
+            )
         group, found = group[part], f"{found}.{part}"
     if isinstance(group, ConfigDict):
-        raise UserError(f"--config.{key}: {found} is a group; set one of its keys: {', '.join(sorted(group))}")
+        raise UserError(
+            f"--config.{key}: {found} is a group; set one of its keys: {', '.join(sorted(group))}"
+        )
     return group
 
 

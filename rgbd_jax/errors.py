@@ -1,6 +1,6 @@
 """The two kinds of trouble that a person running a command can meet.
 
-Everything else that escapes from a command is a fault of this program: it shows a traceback and ends with status 1.
+Everything else that escapes from a command is a fault of this program: a traceback, and status 1.
 """
 
 
@@ -12,7 +12,11 @@ class UserError(Exception):
 
 
 class OutsideError(Exception):
-    """Trouble from outside: a full disk, a lost process, too many faulty samples. Ends a command with status 3.
+    """Trouble from outside: a full disk, a lost process, too many faulty samples. Ends with status 3.
 
     The message is one line that also says what was saved.
     """
+
+
+class Preempted(Exception):
+    """The run was asked to stop by SIGTERM and has saved its state. Ends a command with status 143."""

@@ -48,13 +48,13 @@ def evaluate(
     mesh = sharding.make_mesh()
     split = open_split(config.data.name, config.data.data_dir, split_name or config.data.eval_split)
     if tuple(split.class_names) != description.class_names:
-        raise UserError(
-            f"{checkpoint}: was trained on {len(description.class_names)} classes ({_some(description.class_names)});"
-            f" the data set {split.name} has {len(split.class_names)} ({_some(split.class_names)})"
-        )
+        trained, found = _some(description.class_names), _some(split.class_names)
+        raise UserError(f"{checkpoint}: was trained on {trained}; the data set {split.name} has {found}")
     task = make_task(config, description.class_names)
     network = Network(task.network)
-    shapes = sharding.placed(jax.eval_shape(lambda: network.init(jax.random.key(0))), sharding.replicated(mesh))
+    shapes = sharding.placed(
+        jax.eval_shape(lambda: network.init(jax.random.key(0))), sharding.replicated(mesh)
+    )
     scores = make_scorer(config, task, network, split, mesh)(*load_weights(checkpoint, *shapes))
     folder = run_of(checkpoint) / "eval"
     return folder, write_evaluation(folder, scores, {"checkpoint_step": description.step, "skipped": 0})
@@ -102,4 +102,4 @@ def make_scorer(config: ConfigDict, task: Task, network: Network, split: Split, 
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+    return f"{len(names)} classes ({', '.join(names[:3])}{' …' if len(names) > 3 else ''})"

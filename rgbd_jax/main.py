@@ -1,7 +1,8 @@
 """Train or evaluate.
 
 python -m rgbd_jax.main --config=configs/X.py[:variant] --workdir=DIR [--config.key=value ...]
-python -m rgbd_jax.main --mode=eval (--workdir=DIR | --checkpoint=DIR) [--which=newest|best] [--split=NAME] [--config.key=value ...]
+python -m rgbd_jax.main --mode=eval (--workdir=DIR | --checkpoint=DIR) [--which=newest|best] [--split=NAME]
+[--config.key=value ...]
 """
 
 from pathlib import Path
@@ -15,9 +16,15 @@ def parser() -> ArgumentParser:
     arguments = ArgumentParser(prog="rgbd_jax.main", description=__doc__)
     arguments.add_argument("--mode", choices=("train", "eval"), default="train")
     arguments.add_argument("--workdir", type=Path, help="folder of the run")
-    arguments.add_argument("--checkpoint", type=Path, help="eval: a run, RUN/checkpoints/<step>, or a converted folder")
-    arguments.add_argument("--which", choices=("newest", "best"), default="newest", help="eval: which checkpoint of a run")
-    arguments.add_argument("--split", help="eval: split of the data set; the config's data.eval_split if not given")
+    arguments.add_argument(
+        "--checkpoint", type=Path, help="eval: a run, RUN/checkpoints/<step>, or a converted folder"
+    )
+    arguments.add_argument(
+        "--which", choices=("newest", "best"), default="newest", help="eval: which checkpoint of a run"
+    )
+    arguments.add_argument(
+        "--split", help="eval: split of the data set; the config's data.eval_split if not given"
+    )
     return arguments
 
 
@@ -40,7 +47,11 @@ def run_training(config_arguments: ConfigArguments, workdir: Path | None) -> Non
 
 
 def run_evaluation(
-    config_arguments: ConfigArguments, workdir: Path | None, checkpoint: Path | None, which: str, split: str | None
+    config_arguments: ConfigArguments,
+    workdir: Path | None,
+    checkpoint: Path | None,
+    which: str,
+    split: str | None,
 ) -> None:
     if (workdir is None) == (checkpoint is None):
         raise UserError("--mode=eval needs one of --workdir and --checkpoint")
@@ -48,7 +59,10 @@ def run_evaluation(
     from rgbd_jax.training.checkpoint import resolve
 
     folder, metrics = evaluate(resolve(workdir or checkpoint, which), config_arguments, split)
-    print(f"top-1 {100 * metrics['top1']:.2f} %  top-5 {100 * metrics['top5']:.2f} %  of {metrics['count']} samples; see {folder}")
+    print(
+        f"top-1 {100 * metrics['top1']:.2f} %, top-5 {100 * metrics['top5']:.2f} %"
+        f" of {metrics['count']} samples; see {folder}"
+    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
     records -> raw batch -> [ augment -> network -> loss -> gradient -> Optax ] -> new state
 
-What stands in brackets is one compiled step. The loop knows no modality: a task (`tasks/`) joins network, input and loss.
+What stands in brackets is one compiled step. The loop knows no modality: a task (`tasks/`) joins network,
+input and loss.
 """
 
 import math
@@ -15,7 +16,7 @@ import optax
 from ml_collections import ConfigDict
 
 from rgbd_jax import config as configs
-from rgbd_jax.data.loader import open_split, training_batches
+from rgbd_jax.data.loader import open_split, steps_per_epoch, training_batches
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import make_scorer
 from rgbd_jax.report.logs import ProgressLine, RunLog
@@ -48,9 +49,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     training = open_split(config.data.name, config.data.data_dir, config.data.train_split)
     validation = open_split(config.data.name, config.data.data_dir, config.data.eval_split)
-    steps_per_epoch = len(training) * config.data.repeat // config.batch_size
-    if not steps_per_epoch:
-        raise UserError(f"config.batch_size={config.batch_size}: {training.name} has only {len(training)} training samples")
+    epoch_steps = steps_per_epoch(training, batch_size=config.batch_size, repeat=config.data.repeat)
     batches = training_batches(
         training,
         batch_size=config.batch_size,
@@ -65,9 +64,9 @@ def train(config: ConfigDict, workdir: Path) -> None:
     # ------------------------------------------------------------------ network and steps
     task = make_task(config, training.class_names)
     network = Network(task.network)
-    schedule = make_schedule(config, steps_per_epoch)
+    schedule = make_schedule(config, epoch_steps)
     optimizer = make_optimizer(schedule, **config.optimizer)
-    step_function = make_train_step(config, task, network, optimizer, schedule, steps_per_epoch)
+    step_function = make_train_step(config, task, network, optimizer, schedule, epoch_steps)
     train_step = jax.jit(step_function, donate_argnums=0, out_shardings=sharding.replicated(mesh))
     score = make_scorer(config, task, network, validation, mesh)
 
@@ -85,7 +84,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
         else:
             shapes = sharding.placed(jax.eval_shape(init), sharding.replicated(mesh))
             state = checkpoints.restore(checkpoints.newest, shapes, batches, loader)
-        first_step, last_step = int(state.step), steps_per_epoch * (config.stop_epoch or config.num_epochs)
+        first_step, last_step = int(state.step), epoch_steps * (config.stop_epoch or config.num_epochs)
 
         def save(step: int, metrics: dict[str, float] | None = None) -> None:
             description = Description(config.to_dict(), training.class_names, loader, step)
@@ -99,13 +98,13 @@ def train(config: ConfigDict, workdir: Path) -> None:
             figures = earlier = None
             for step in range(first_step + 1, last_step + 1):
                 batch = sharding.put_batch(throughput.fetch(batches), mesh)
-                # One step may wait behind the running one, so that the device is never idle; not more, so that a
-                # request to stop is answered soon.
+                # One step may wait behind the running one, so that the device is never idle; not more, so
+                # that a request to stop is answered soon.
                 jax.block_until_ready(earlier)
                 earlier = figures
                 state, figures = train_step(state, batch)
                 throughput.running(figures["loss"])
-                epoch = (step - 1) // steps_per_epoch
+                epoch = (step - 1) // epoch_steps
 
                 if step % config.log_every == 0:
                     row = checked(sharding.to_host(figures), step, checkpoints) | throughput.since("step")
@@ -113,10 +112,14 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     log.write("step", "train", step, epoch, **row)
                     progress.show(step, epoch, row)
 
-                if step % steps_per_epoch == 0:
+                if step % epoch_steps == 0:
                     sums = sharding.to_host(state.sums)
                     means = {name: float(sums[name] / sums["count"]) for name in task.reported}
-                    row = checked(means, step, checkpoints) | {"lr": float(figures["lr"])} | throughput.since("epoch")
+                    row = (
+                        checked(means, step, checkpoints)
+                        | {"lr": float(figures["lr"])}
+                        | throughput.since("epoch")
+                    )
                     log.write("epoch", "train", step, epoch, **row)
                     validated = summary(score(state.eval_params, state.batch_stats))
                     log.write("epoch", "valid", step, epoch, **validated)
@@ -127,16 +130,18 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 elif step % config.checkpoint_every == 0 or stop.received:
                     save(step)
                 if stop.received:
-                    raise Preempted(f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}")
+                    raise Preempted(
+                        f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}"
+                    )
 
 
-def make_schedule(config: ConfigDict, steps_per_epoch: int) -> optax.Schedule:
+def make_schedule(config: ConfigDict, epoch_steps: int) -> optax.Schedule:
     """The learning rate of each step, for the config's batch size and number of epochs."""
     return learning_rate(
         **config.schedule,
         batch_size=config.batch_size,
         num_epochs=config.num_epochs,
-        steps_per_epoch=steps_per_epoch,
+        steps_per_epoch=epoch_steps,
     )
 
 
@@ -146,7 +151,7 @@ def make_train_step(
     network: Network,
     optimizer: optax.GradientTransformation,
     schedule: optax.Schedule,
-    steps_per_epoch: int,
+    epoch_steps: int,
 ) -> TrainStep:
     """The pure function (state, raw global batch) -> (new state, figures of this step); to be compiled."""
 
@@ -189,7 +194,7 @@ def make_train_step(
         sums = {name: total.astype(jnp.float32) for name, total in sums.items()}
         sums["count"] = jnp.asarray(config.batch_size, jnp.float32)
         means = {name: sums[name] / sums["count"] for name in task.reported}
-        starts_epoch = state.step % steps_per_epoch == 0
+        starts_epoch = state.step % epoch_steps == 0
         so_far = jax.tree.map(lambda total: jnp.where(starts_epoch, 0.0, total), state.sums)
         new_state = TrainState(
             step=state.step + 1,
@@ -214,7 +219,8 @@ def claim_workdir(workdir: Path, config: ConfigDict) -> None:
     if stored.is_file():
         changed = configs.differences(configs.from_json(stored.read_text()), config)
         if changed:
-            raise UserError(f"{stored}: the folder holds another experiment ({'; '.join(changed)}); choose another --workdir")
+            found = "; ".join(changed)
+            raise UserError(f"{stored}: the run is another experiment ({found}); choose another --workdir")
     elif workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
         raise UserError(f"{workdir}: is no run and not empty; choose another --workdir")
     workdir.mkdir(parents=True, exist_ok=True)
@@ -226,6 +232,10 @@ def claim_workdir(workdir: Path, config: ConfigDict) -> None:
 def checked(figures: dict[str, float], step: int, checkpoints: Checkpoints) -> dict[str, float]:
     """The figures as floats; trouble if the loss is no longer a number."""
     if not math.isfinite(figures["loss"]):
-        where = "no checkpoint" if checkpoints.newest is None else f"the last checkpoint is that of step {checkpoints.newest}"
+        where = (
+            "no checkpoint"
+            if checkpoints.newest is None
+            else f"the last checkpoint is that of step {checkpoints.newest}"
+        )
         raise OutsideError(f"the training loss is {figures['loss']} at step {step}; {where}")
     return {name: float(value) for name, value in figures.items()}

@@ -1,4 +1,5 @@
-"""Eight simulated devices, and strict arithmetic: no silent broadcasting of ranks, no silent change of dtype."""
+"""Eight simulated devices, and strict arithmetic: no silent broadcasting of ranks, no silent change of
+dtype."""
 
 import os
 from pathlib import Path

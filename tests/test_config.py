@@ -7,13 +7,17 @@ from rgbd_jax.errors import UserError
 
 @pytest.fixture
 def config():
-    config = ConfigDict(dict(seed=1, lr=0.1, parity=(), name="a", on=True, steps=(0.5, 0.7), data=dict(limit=0, dir="x")))
+    config = ConfigDict(
+        dict(seed=1, lr=0.1, parity=(), name="a", on=True, steps=(0.5, 0.7), data=dict(limit=0, dir="x"))
+    )
     config.twice = config.get_ref("seed") * 2
     return config
 
 
 def test_overrides_keep_the_type_and_references_follow(config):
-    new = configs.override(config, ["--config.seed=3", "--config.lr=1", "--config.data.dir=a b", "--config.on=false"])
+    new = configs.override(
+        config, ["--config.seed=3", "--config.lr=1", "--config.data.dir=a b", "--config.on=false"]
+    )
     assert (new.seed, new.twice, new.lr, new.data.dir, new.on) == (3, 6, 1.0, "a b", False)
     assert type(new.lr) is float
     assert config.seed == 1, "the config given must stay as it is"

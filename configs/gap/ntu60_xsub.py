@@ -2,7 +2,8 @@
 
 python -m rgbd_jax.bench --config=configs/gap/ntu60_xsub.py:joint,plain
 
-`plain` is CTR-GCN (ICCV 2021) with cross entropy alone. Published: 92.4 % top-1 for the ensemble of its four streams.
+`plain` is CTR-GCN (ICCV 2021) with cross entropy alone. Published: 92.4 % top-1 for the ensemble of its four
+streams.
 """
 
 from ml_collections import ConfigDict

@@ -3,7 +3,8 @@
 python -m rgbd_jax.prepare nw_ucla --source=NW-UCLA --data_dir=data
 python -m rgbd_jax.main --config=configs/gap/nw_ucla.py:joint,plain --workdir=runs/nw_ucla_joint
 
-`plain` is CTR-GCN (ICCV 2021) with cross entropy alone. Published: 96.5 % top-1 for the ensemble of its four streams.
+`plain` is CTR-GCN (ICCV 2021) with cross entropy alone. Published: 96.5 % top-1 for the ensemble of its four
+streams.
 """
 
 from ml_collections import ConfigDict

@@ -27,7 +27,9 @@ SHAPES = {
 def shape_of(name: str) -> Shape:
     """The shape of the data set `name`."""
     if name not in SHAPES:
-        raise UserError(f"data set {name!r}: is not prepared and its shape is not known; known are {', '.join(SHAPES)}")
+        raise UserError(
+            f"data set {name!r}: is not prepared and its shape is not known; known are {', '.join(SHAPES)}"
+        )
     return SHAPES[name]
 
 
@@ -35,7 +37,8 @@ def random_batch(shape: Shape, batch_size: int, seed: int = 0) -> Batch:
     """A batch as the loader makes them, of Gaussian joints in metres; every clip has the full length.
 
     Returns:
-      `joints` float32 (B, T, M, V, C), `num_frames`, `label` int32 (B,), `seed` uint32 (B,), `mask` bool (B,), `id` (B,).
+      `joints` float32 (B, T, M, V, C), `num_frames`, `label` int32 (B,), `seed` uint32 (B,), `mask` bool
+      (B,), `id` (B,).
     """
     draw = np.random.default_rng(seed)
     size = (batch_size, shape.max_frames, shape.num_bodies, shape.num_joints, 3)

@@ -8,7 +8,8 @@ import optax
 def cross_entropy(logits: jax.Array, labels: jax.Array, smoothing: float = 0.0) -> jax.Array:
     """Cross entropy of each sample against its label, softened by `smoothing`.
 
-    The target is (1 - smoothing) of the label's class and smoothing / K of each of the K classes (Szegedy et al., CVPR 2016).
+    The target is (1 - smoothing) of the label's class and smoothing / K of each of the K classes (Szegedy et
+    al., CVPR 2016).
 
     Args:
       logits: (B, K).
@@ -17,7 +18,8 @@ def cross_entropy(logits: jax.Array, labels: jax.Array, smoothing: float = 0.0) 
     Returns:
       (B,), float32 or wider.
     """
-    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    if logits.dtype.itemsize < 4:
+        logits = logits.astype(jnp.float32)
     one_hot = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
     return optax.softmax_cross_entropy(logits, optax.smooth_labels(one_hot, smoothing))
 

@@ -53,7 +53,8 @@ class SkeletonTask:
     def prepare(self, batch: Batch, key: jax.Array, *, train: bool) -> jax.Array:
         """Joints in metres, (B, T, M, V, C), to the clips that the network sees, (B, window, M, V, C).
 
-        In training each clip is augmented with the random number that it carries, whatever its place in the batch.
+        In training each clip is augmented with the random number that it carries, whatever its place in the
+        batch.
         """
         task = self._config.task
 
@@ -68,7 +69,9 @@ class SkeletonTask:
                 return preprocess.ucla_training_clip(joints, num_frames, key, window=task.window)
             return preprocess.ucla_evaluation_clip(joints, num_frames, window=task.window)
 
-        feeder, parents = {"ntu": (ntu, preprocess.NTU_PARENTS), "ucla": (ucla, preprocess.UCLA_PARENTS)}[task.feeder]
+        feeder, parents = {"ntu": (ntu, preprocess.NTU_PARENTS), "ucla": (ucla, preprocess.UCLA_PARENTS)}[
+            task.feeder
+        ]
 
         def one_clip(joints, num_frames, seed):
             clip = feeder(joints, num_frames, jax.random.fold_in(key, seed))

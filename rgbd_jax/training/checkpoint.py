@@ -1,8 +1,8 @@
 """Checkpoints: the only place that knows Orbax.
 
-A run keeps its newest checkpoint and its best one (by a metric of the validation). Each holds the training state, the position of
-the loader and, as JSON, all that evaluation needs: the config and the class names. A checkpoint appears under its name only when it
-is complete.
+A run keeps its newest checkpoint and its best one (by a metric of the validation). Each holds the training
+state, the position of the loader and, as JSON, all that evaluation needs: the config and the class names. A
+checkpoint appears under its name only when it is complete.
 """
 
 import dataclasses
@@ -66,12 +66,15 @@ class Checkpoints:
         newest = self._checkpointer.latest
         return None if newest is None else newest.step
 
-    def save(self, state: TrainState, loader: Any, description: Description, metrics: Mapping[str, float] | None) -> None:
+    def save(
+        self, state: TrainState, loader: Any, description: Description, metrics: Mapping[str, float] | None
+    ) -> None:
         """Begin to write a checkpoint; it is complete some time later, at the latest with the next one.
 
         Args:
           loader: the loader's iterator; its position at the time of the call is saved.
-          metrics: of the validation at this step; without them the checkpoint can be the newest, not the best.
+          metrics: of the validation at this step; without them the checkpoint can be the newest, not the
+            best.
         """
         self._checkpointer.save_checkpointables_async(
             description.step,
@@ -81,7 +84,9 @@ class Checkpoints:
             custom_metadata={"format": FORMAT, **dataclasses.asdict(description)},
         )
 
-    def restore(self, step: int, like: TrainState, loader: Any, loader_identity: dict[str, int]) -> TrainState:
+    def restore(
+        self, step: int, like: TrainState, loader: Any, loader_identity: dict[str, int]
+    ) -> TrainState:
         """The state of a checkpoint, placed as `like` is; `loader` is set to its position.
 
         Args:
@@ -89,12 +94,15 @@ class Checkpoints:
           loader_identity: what the position of `loader` belongs to.
 
         Raises:
-          UserError: if the position was saved under other workers or processes; there it would mean another order.
+          UserError: if the position was saved under other workers or processes; there it would mean another
+            order.
         """
         folder = self._folder / str(step)
         saved = describe(folder).loader
         if saved != loader_identity:
-            raise UserError(f"{folder}: the data position was saved with {saved}, now asked for with {loader_identity}; use the same")
+            raise UserError(
+                f"{folder}: the loader's position is for {saved}; found {loader_identity}, use the same"
+            )
         found = self._checkpointer.load_checkpointables(step, {_STATE: like, _LOADER: loader})
         return found[_STATE]
 
@@ -115,11 +123,15 @@ def resolve(path: Path, which: str = "newest") -> Path:
     folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
     found = {int(p.name): p for p in folder.iterdir() if p.name.isdigit() and (p / _COMPLETE).is_file()}
     if not found:
-        raise UserError(f"{path}: holds no complete checkpoint; give a run that has saved one, or one of its checkpoints")
+        raise UserError(
+            f"{path}: holds no complete checkpoint; give a run that has saved one, or one of its checkpoints"
+        )
     if which == "newest":
         return found[max(found)]
     with ocp.training.Checkpointer(folder.absolute()) as checkpointer:
-        scored = [(*saved.metrics.values(), saved.step) for saved in checkpointer.checkpoints if saved.metrics]
+        scored = [
+            (*saved.metrics.values(), saved.step) for saved in checkpointer.checkpoints if saved.metrics
+        ]
     if not scored:
         raise UserError(f"{path}: no checkpoint has been validated yet; --which=newest takes the newest")
     return found[max(scored)[-1]]
@@ -141,7 +153,8 @@ def describe(checkpoint: Path) -> Description:
     except Exception as error:
         raise UserError(f"{checkpoint}: cannot be read as a checkpoint ({_first_line(error)})") from error
     if metadata.get("format") != FORMAT:
-        raise UserError(f"{checkpoint}: checkpoint format {metadata.get('format')!r} was found; this version reads {FORMAT}")
+        found = metadata.get("format")
+        raise UserError(f"{checkpoint}: is of format {found!r}; this version reads format {FORMAT}")
     return Description(
         config=metadata["config"],
         class_names=tuple(metadata["class_names"]),
@@ -154,7 +167,8 @@ def load_weights(checkpoint: Path, params: Arrays, batch_stats: Arrays) -> tuple
     """The parameters to evaluate with (the moving average where there is one) and the batch statistics.
 
     Args:
-      params, batch_stats: shapes and shardings (`jax.ShapeDtypeStruct` leaves) of the network that is to receive them.
+      params, batch_stats: shapes and shardings (`jax.ShapeDtypeStruct` leaves) of the network that is to
+        receive them.
 
     Raises:
       UserError: if the checkpoint is of another network.
@@ -168,19 +182,25 @@ def load_weights(checkpoint: Path, params: Arrays, batch_stats: Arrays) -> tuple
     context = ocp.Context()
     context.pytree.loading.partial_load = True
     with context:
-        found = ocp.load_checkpointables(checkpoint.absolute(), {_STATE: {source: params, "batch_stats": batch_stats}})
+        found = ocp.load_checkpointables(
+            checkpoint.absolute(), {_STATE: {source: params, "batch_stats": batch_stats}}
+        )
     return found[_STATE][source], found[_STATE]["batch_stats"]
 
 
 def saved_shapes(checkpoint: Path) -> tuple[Arrays, Arrays]:
-    """Shapes of the parameters and batch statistics in a checkpoint, as `jax.ShapeDtypeStruct` leaves; list positions are text."""
+    """Shapes (`jax.ShapeDtypeStruct` leaves) of the parameters and batch statistics in a checkpoint.
+
+    Positions in lists are text here.
+    """
     saved = ocp.metadata(checkpoint.absolute(), _STATE).metadata
     shapes = (saved[_params_to_use(checkpoint)], saved["batch_stats"])
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), shapes)
 
 
 def _params_to_use(checkpoint: Path) -> str:
-    return "ema_params" if ocp.metadata(checkpoint.absolute(), _STATE).metadata.get("ema_params") else "params"
+    saved = ocp.metadata(checkpoint.absolute(), _STATE).metadata
+    return "ema_params" if saved.get("ema_params") else "params"
 
 
 def _mismatches(saved: Any, want: Any) -> list[str]:
@@ -188,7 +208,7 @@ def _mismatches(saved: Any, want: Any) -> list[str]:
     saved_shapes = {_path(path): tuple(leaf.shape) for path, leaf in jax.tree.leaves_with_path(saved)}
     want_shapes = {_path(path): tuple(leaf.shape) for path, leaf in jax.tree.leaves_with_path(want)}
     return [
-        f"{name} is {saved_shapes.get(name, 'absent')}, the config's network needs {want_shapes.get(name, 'none')}"
+        f"{name} is {saved_shapes.get(name, 'absent')}, needed is {want_shapes.get(name, 'none')}"
         for name in sorted(saved_shapes.keys() | want_shapes.keys())
         if saved_shapes.get(name) != want_shapes.get(name)
     ]

@@ -23,11 +23,12 @@ def learning_rate(
 ) -> optax.Schedule:
     """The learning rate as a function of the step number.
 
-    The peak is `base_lr * batch_size / reference_batch`. Warm-up rises linearly to it; the first epoch (or step) already
-    has its share, (e + 1) / warm-up epochs, as in CTR-GCN (ICCV 2021).
+    The peak is `base_lr * batch_size / reference_batch`. Warm-up rises linearly to it; the first epoch (or
+    step) already has its share, (e + 1) / warm-up epochs, as in CTR-GCN (ICCV 2021).
 
     Args:
-      name: `constant`; `step`, times `decay_rate` at each of `steps`; or `cosine`, from the end of the warm-up down to `minimum`.
+      name: `constant`; `step`, times `decay_rate` at each of `steps`; or `cosine`, from the end of the
+        warm-up down to `minimum`.
       base_lr: rate for a global batch of `reference_batch` samples.
       warm_up: length of the warm-up as a fraction of `num_epochs`.
       steps: where the rate drops, as fractions of `num_epochs`.
@@ -40,7 +41,9 @@ def learning_rate(
         decay = optax.constant_schedule(peak)
     elif name == "step":
         drops = Counter(round(at * num_epochs, 6) for at in steps)
-        decay = optax.piecewise_constant_schedule(peak, {at: decay_rate**times for at, times in drops.items()})
+        decay = optax.piecewise_constant_schedule(
+            peak, {at: decay_rate**times for at, times in drops.items()}
+        )
     elif name == "cosine":
         cosine = optax.cosine_decay_schedule(peak, num_epochs - warm_up_epochs, alpha=minimum / peak)
 
@@ -64,13 +67,19 @@ def learning_rate(
 
 
 def make_optimizer(
-    schedule: optax.Schedule, *, name: str, momentum: float, nesterov: bool, weight_decay: float, clip_norm: float
+    schedule: optax.Schedule,
+    *,
+    name: str,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
+    clip_norm: float,
 ) -> optax.GradientTransformation:
     """The gradient transformation of a run.
 
     Args:
-      name: `sgd` (weight decay added to the gradient of every parameter, as PyTorch does), `adam` (no decay) or `adamw`
-        (decoupled decay).
+      name: `sgd` (weight decay added to the gradient of every parameter, as PyTorch does), `adam` (no decay)
+        or `adamw` (decoupled decay).
       clip_norm: largest global L2 norm of the gradient, before the decay is added; 0 for no clipping.
     """
     if name == "sgd":

@@ -1,6 +1,7 @@
 """One mesh over all devices, batches split over its axis `data`, everything else on every device.
 
-Under `jit` a mean over such a batch is a mean over the global batch: batch norm is cross-replica without another word.
+Under `jit` a mean over such a batch is a mean over the global batch: batch norm is cross-replica without
+  another word.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """The network as a pure function, and the state of a training run.
 
-A Flax NNX module is split once into its structure and its arrays. From then on parameters and batch statistics are nested
-dicts that travel through `jax.jit` and `jax.value_and_grad` like any other arrays.
+A Flax NNX module is split once into its structure and its arrays. From then on parameters and batch
+statistics are nested dicts that travel through `jax.jit` and `jax.value_and_grad` like any other arrays.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,13 @@ class Network:
         return nnx.to_pure_dict(params), nnx.to_pure_dict(batch_stats)
 
     def apply(
-        self, params: Arrays, batch_stats: Arrays, x: Any, *, train: bool, dropout_key: jax.Array | None = None
+        self,
+        params: Arrays,
+        batch_stats: Arrays,
+        x: Any,
+        *,
+        train: bool,
+        dropout_key: jax.Array | None = None,
     ) -> tuple[dict[str, jax.Array], Arrays]:
         """The module's named outputs, and the batch statistics after the call."""
         module = nnx.merge(self._structure, params, batch_stats)
@@ -51,7 +57,8 @@ class TrainState:
       params, batch_stats: of the network.
       opt_state: of the Optax transformation.
       ema_params: moving average of the parameters; empty when it is off.
-      sums: sums over the samples of the running epoch, of the loss and of what else is reported, with their `count`.
+      sums: sums over the samples of the running epoch, of the loss and of what else is reported, with their
+        `count`.
     """
 
     step: jax.Array
@@ -68,7 +75,12 @@ class TrainState:
 
 
 def create_state(
-    network: Network, optimizer: optax.GradientTransformation, key: jax.Array, *, ema: bool, reported: tuple[str, ...]
+    network: Network,
+    optimizer: optax.GradientTransformation,
+    key: jax.Array,
+    *,
+    ema: bool,
+    reported: tuple[str, ...],
 ) -> TrainState:
     """The state before the first step. Pure: run it under `jit` with the sharding that it shall have."""
     params, batch_stats = network.init(key)
@@ -85,7 +97,8 @@ def create_state(
 def update_average(average: Arrays, params: Arrays, step: jax.Array, decay: float) -> Arrays:
     """One step of the moving average of the parameters.
 
-    The decay grows to its value over the first steps, (1 + step) / (10 + step), so that the start is soon forgotten.
+    The decay grows to its value over the first steps, (1 + step) / (10 + step), so that the start is soon
+    forgotten.
     """
     done = step.astype(jnp.float32)
     decay = jnp.minimum(decay, (1.0 + done) / (10.0 + done))

@@ -10,10 +10,11 @@ Item = TypeVar("Item")
 
 
 class Throughput:
-    """Counts steps, time and waiting. The loop takes its batches through `fetch` and names an output of each step in `running`.
+    """Counts steps, time and waiting.
 
-    Time spent in fetching counts as waiting only if the device had nothing left to do when the batch arrived: what is
-    hidden behind the step before costs nothing.
+    The loop takes its batches through `fetch` and names an output of each step in `running`. Time spent in
+    fetching counts as waiting only if the device had nothing left to do when the batch arrived: what is hidden
+    behind the step before costs nothing.
     """
 
     def __init__(self, batch_size: int):

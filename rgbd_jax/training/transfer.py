@@ -13,18 +13,23 @@ from rgbd_jax.training.state import Arrays, TrainState
 def start_from(path: Path, state: TrainState) -> TrainState:
     """The state with the parameters and statistics of a checkpoint, wherever name and shape agree.
 
-    What the checkpoint has in another shape (the head, when the classes differ) or not at all stays freshly initialised, and is named
-    on standard error.
+    What the checkpoint has in another shape (the head, when the classes differ) or not at all stays freshly
+    initialised, and is named on standard error.
 
     Args:
       path: a run or one of its checkpoints.
     """
     checkpoint = resolve(path)
-    saved_params, saved_stats = load_weights(checkpoint, *placed(saved_shapes(checkpoint), state.step.sharding))
+    saved_params, saved_stats = load_weights(
+        checkpoint, *placed(saved_shapes(checkpoint), state.step.sharding)
+    )
     params, left_params = _fill(state.params, saved_params)
     batch_stats, left_stats = _fill(state.batch_stats, saved_stats)
     left = left_params + left_stats
-    print(f"starting from {checkpoint}; {len(left)} arrays start fresh{': ' if left else ''}{', '.join(left)}", file=sys.stderr)
+    print(
+        f"starting from {checkpoint}; {len(left)} arrays start fresh{': ' if left else ''}{', '.join(left)}",
+        file=sys.stderr,
+    )
     ema_params = jax.tree.map(lambda x: x.copy(), params) if state.ema_params else {}
     return state.replace(params=params, batch_stats=batch_stats, ema_params=ema_params)
 

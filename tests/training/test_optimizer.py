@@ -7,7 +7,14 @@ import pytest
 from rgbd_jax.training.optimizer import learning_rate, make_optimizer
 
 SCHEDULE = dict(
-    name="step", base_lr=0.1, reference_batch=64, warm_up=0.0, steps=(), decay_rate=0.1, minimum=0.0, per="epoch"
+    name="step",
+    base_lr=0.1,
+    reference_batch=64,
+    warm_up=0.0,
+    steps=(),
+    decay_rate=0.1,
+    minimum=0.0,
+    per="epoch",
 ) | dict(batch_size=64, num_epochs=10, steps_per_epoch=4)
 
 
@@ -49,7 +56,12 @@ def test_a_warm_up_shorter_than_an_epoch_rises_with_the_steps():
 def test_sgd_is_nesterov_with_decay_on_every_parameter_as_in_pytorch():
     decay, momentum, lr = 0.1, 0.9, 0.5
     optimizer = make_optimizer(
-        optax.constant_schedule(lr), name="sgd", momentum=momentum, nesterov=True, weight_decay=decay, clip_norm=0.0
+        optax.constant_schedule(lr),
+        name="sgd",
+        momentum=momentum,
+        nesterov=True,
+        weight_decay=decay,
+        clip_norm=0.0,
     )
     params = {"bias": jnp.array([1.0, -2.0])}
     state = optimizer.init(params)
@@ -65,7 +77,12 @@ def test_sgd_is_nesterov_with_decay_on_every_parameter_as_in_pytorch():
 
 def test_clipping_limits_the_global_norm_before_the_decay():
     optimizer = make_optimizer(
-        optax.constant_schedule(1.0), name="sgd", momentum=0.0, nesterov=False, weight_decay=0.0, clip_norm=5.0
+        optax.constant_schedule(1.0),
+        name="sgd",
+        momentum=0.0,
+        nesterov=False,
+        weight_decay=0.0,
+        clip_norm=5.0,
     )
     grads = {"a": jnp.array([30.0]), "b": jnp.array([40.0])}
     updates, _ = optimizer.update(grads, optimizer.init(grads), grads)
@@ -78,7 +95,12 @@ def test_clipping_limits_the_global_norm_before_the_decay():
 @pytest.mark.parametrize("name", ["adam", "adamw"])
 def test_the_other_optimizers_step_by_the_learning_rate(name):
     optimizer = make_optimizer(
-        optax.constant_schedule(0.01), name=name, momentum=0.9, nesterov=False, weight_decay=0.1, clip_norm=0.0
+        optax.constant_schedule(0.01),
+        name=name,
+        momentum=0.9,
+        nesterov=False,
+        weight_decay=0.1,
+        clip_norm=0.0,
     )
     params = {"a": jnp.array([2.0])}
     with jax.numpy_dtype_promotion("standard"):  # Optax counts in integers
