@@ -1,0 +1,140 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from grain import MapDataset
+
+from rgbd_jax.errors import UserError
+from rgbd_jax.training.checkpoint import Checkpoints, Description, describe, load_weights, resolve, run_of
+from rgbd_jax.training.sharding import make_mesh, placed, replicated
+from rgbd_jax.training.state import Network, create_state, update_average
+from rgbd_jax.training.transfer import start_from
+
+LOADER = {"num_workers": 0, "process_count": 1}
+
+
+class TinyNetwork(nnx.Module):
+    def __init__(self, num_classes: int, rngs: nnx.Rngs):
+        self.layers = nnx.List([nnx.Linear(3, 4, rngs=rngs), nnx.Linear(4, num_classes, rngs=rngs)])
+        self.norm = nnx.BatchNorm(4, rngs=rngs)
+
+
+def make_state(num_classes=2, seed=0, ema=False):
+    network = Network(lambda rngs: TinyNetwork(num_classes, rngs))
+    key = jax.random.key(seed)
+    return create_state(network, optax.sgd(0.1, momentum=0.9), key, ema=ema, reported=("loss",))
+
+
+def description(step):
+    config = {"seed": 1, "task": {"steps": [1, 2]}}
+    return Description(config=config, class_names=("wave", "sit"), loader=LOADER, step=step)
+
+
+def numbers():
+    return iter(MapDataset.range(100).seed(1).shuffle().repeat().batch(4).to_iter_dataset())
+
+
+def shapes(state):
+    return placed(jax.eval_shape(lambda: state), replicated(make_mesh(jax.devices()[:1])))
+
+
+def assert_equal_trees(found, expected):
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run with five checkpoints saved, of which the second is the best."""
+    loader = numbers()
+    with Checkpoints(tmp_path / "checkpoints", best_metric="top1") as checkpoints:
+        for step, top1 in enumerate([0.1, 0.9, None, 0.3, None], start=1):
+            next(loader)
+            state = make_state(seed=step).replace(step=jnp.asarray(step, jnp.int32))
+            checkpoints.save(
+                state, loader, description(step), None if top1 is None else {"top1": top1, "loss": 1.0}
+            )
+    return tmp_path
+
+
+def test_the_newest_and_the_best_are_kept(run):
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["2", "5"]
+    assert resolve(run) == resolve(run / "checkpoints") == run / "checkpoints" / "5"
+    assert resolve(run, "best") == run / "checkpoints" / "2"
+    assert resolve(run / "checkpoints" / "2") == run / "checkpoints" / "2"
+    assert run_of(run / "checkpoints" / "2") == run
+
+
+def test_state_and_loader_come_back(run):
+    straight, resumed = numbers(), numbers()
+    for _ in range(5):
+        next(straight)
+    with Checkpoints(run / "checkpoints", best_metric="top1") as checkpoints:
+        assert checkpoints.newest == 5
+        state = checkpoints.restore(5, shapes(make_state()), resumed, LOADER)
+    assert_equal_trees(state, make_state(seed=5).replace(step=jnp.asarray(5, jnp.int32)))
+    assert state.step.sharding.is_fully_replicated
+    np.testing.assert_array_equal(next(resumed), next(straight))
+
+
+def test_the_position_of_other_workers_is_refused(run):
+    with (
+        Checkpoints(run / "checkpoints", best_metric="top1") as checkpoints,
+        pytest.raises(UserError, match="num_workers"),
+    ):
+        checkpoints.restore(5, shapes(make_state()), numbers(), LOADER | {"num_workers": 3})
+
+
+def test_a_checkpoint_describes_itself(run):
+    assert describe(resolve(run)) == description(5)
+
+
+def test_weights_to_evaluate_with_are_the_moving_average_if_there_is_one(tmp_path):
+    state = make_state(ema=True)
+    state = state.replace(ema_params=jax.tree.map(lambda x: x + 1, state.params))
+    with Checkpoints(tmp_path / "checkpoints", best_metric="top1") as checkpoints:
+        checkpoints.save(state, numbers(), description(1), None)
+    like = shapes(state)
+    params, batch_stats = load_weights(resolve(tmp_path), like.params, like.batch_stats)
+    assert_equal_trees(params, state.ema_params)
+    assert_equal_trees(batch_stats, state.batch_stats)
+
+
+def test_weights_of_another_network_are_refused(run):
+    like = shapes(make_state(num_classes=7))
+    with pytest.raises(UserError, match=r"another network: layers/1/bias is \(2,\), needed is \(7,\)"):
+        load_weights(resolve(run), like.params, like.batch_stats)
+
+
+@pytest.mark.parametrize("inside", ["", "checkpoints", "checkpoints/7"])
+def test_a_folder_without_checkpoint_is_named(tmp_path, inside):
+    (tmp_path / "run" / inside).mkdir(parents=True)
+    with pytest.raises(UserError, match="run: holds no complete checkpoint"):
+        resolve(tmp_path / "run")
+    with pytest.raises(UserError, match="nowhere: there is no such folder"):
+        resolve(tmp_path / "nowhere")
+
+
+def test_the_best_of_a_run_that_was_never_validated(tmp_path):
+    with Checkpoints(tmp_path / "checkpoints", best_metric="top1") as checkpoints:
+        checkpoints.save(make_state(), numbers(), description(1), None)
+    with pytest.raises(UserError, match="no checkpoint has been validated"):
+        resolve(tmp_path, "best")
+
+
+def test_starting_from_a_run_replaces_the_head_and_says_so(run, capsys):
+    fresh = make_state(num_classes=7, ema=True)
+    state = start_from(run, fresh)
+    saved = make_state(seed=5)
+    assert_equal_trees(state.params["layers"][0], saved.params["layers"][0])
+    assert_equal_trees(state.params["layers"][1], fresh.params["layers"][1])
+    assert_equal_trees(state.ema_params, state.params)
+    assert "2 arrays start fresh: layers/1/bias, layers/1/kernel" in capsys.readouterr().err
+
+
+def test_the_moving_average_forgets_its_start_soon():
+    average, params = {"w": jnp.array(1.0)}, {"w": jnp.array(0.0)}
+    early = update_average(average, params, jnp.asarray(0, jnp.int32), 0.999)
+    late = update_average(average, params, jnp.asarray(10**6, jnp.int32), 0.999)
+    np.testing.assert_allclose([early["w"], late["w"]], [0.1, 0.999], rtol=1e-6)
