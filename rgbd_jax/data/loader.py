@@ -13,7 +13,7 @@ import grain
 import numpy as np
 import tensorflow_datasets as tfds
 
-from rgbd_jax.data.builders import BUILDERS
+from rgbd_jax.data.builders import BUILDERS, builder_class
 from rgbd_jax.errors import UserError
 
 Batch = dict[str, np.ndarray]
@@ -45,33 +45,39 @@ class Split:
         return len(self.source)
 
 
-def open_split(name: str, data_dir: str | os.PathLike, split: str) -> Split:
-    """Open a split of a prepared data set.
+def is_prepared(name: str, data_dir: str | os.PathLike) -> bool:
+    """Whether the records of the data set `name` lie in `data_dir`."""
+    return name in BUILDERS and BUILDERS[name].is_prepared(data_dir)
+
+
+def open_split(name: str, data_dir: str | os.PathLike, split: str, *, limit: int = 0) -> Split:
+    """Open a split of a prepared data set; a data set that is generated is prepared first if need be.
 
     Args:
       name: one of `BUILDERS`.
       data_dir: the folder of all prepared data sets.
       split: `train` or `test`.
+      limit: take only so many of the first samples; 0 takes all.
 
     Raises:
       UserError: the data set or the split does not exist, or is not prepared.
     """
-    if name not in BUILDERS:
-        raise UserError(f"data set {name!r} is not known; available are {', '.join(BUILDERS)}")
-    folder = BUILDERS[name].folder(data_dir)
-    if not (folder / "dataset_info.json").exists():
-        raise UserError(
-            f"{folder}: {name} is not prepared there; "
-            f"run python -m rgbd_jax.prepare {name} --source=DIR --data_dir={data_dir}"
-        )
-    builder = tfds.builder_from_directory(folder)
+    dataset = builder_class(name)
+    if not dataset.is_prepared(data_dir):
+        if dataset.NEEDS_SOURCE:
+            raise UserError(
+                f"{dataset.folder(data_dir)}: {name} is not prepared there; "
+                f"run python -m rgbd_jax.prepare {name} --source=DIR --data_dir={data_dir}"
+            )
+        dataset(data_dir=data_dir).prepare()
+    builder = tfds.builder_from_directory(dataset.folder(data_dir))
     if split not in builder.info.splits:
         raise UserError(f"{name} has no split {split!r}; it has {', '.join(builder.info.splits)}")
     _, num_bodies, num_joints, _ = builder.info.features["joints"].shape
     return Split(
         name=name,
         split=split,
-        source=builder.as_data_source(split),
+        source=builder.as_data_source(f"{split}[:{limit}]" if limit else split),
         class_names=tuple(builder.info.features["label"].names),
         max_frames=builder.info.metadata["max_frames"],
         num_bodies=num_bodies,

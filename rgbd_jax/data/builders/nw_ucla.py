@@ -6,6 +6,7 @@ view. Views 1 and 2 train, view 3 tests.
 
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
@@ -40,7 +41,7 @@ class NwUcla(SkeletonBuilder):
         "Northwestern-UCLA Multiview Action 3D: skeletons, views 1 and 2 for training, view 3 for testing."
     )
     CLASS_NAMES = tuple(ACTIONS.values())
-    PUBLISHED_SIZES = {"train": 1020, "test": 464}
+    PUBLISHED_SIZES: ClassVar = {"train": 1020, "test": 464}
     NUM_BODIES = 1
     NUM_JOINTS = NUM_JOINTS
 

@@ -41,9 +41,10 @@ class SkeletonBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     SUMMARY: ClassVar[str]
     CLASS_NAMES: ClassVar[tuple[str, ...]]
-    SPLITS: ClassVar[tuple[str, ...]] = ("train", "test")
+    PUBLISHED_SIZES: ClassVar[dict[str, int]]  # by split; what is prepared may be a part of it
     NUM_BODIES: ClassVar[int]
     NUM_JOINTS: ClassVar[int]
+    NEEDS_SOURCE: ClassVar[bool] = True  # False: it is generated
 
     url_infos = None  # no downloads, no checksums of downloads
 
@@ -51,6 +52,11 @@ class SkeletonBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def folder(cls, data_dir: str | os.PathLike) -> Path:
         """Where the prepared data set lies."""
         return Path(data_dir) / cls.name / str(cls.VERSION)
+
+    @classmethod
+    def is_prepared(cls, data_dir: str | os.PathLike) -> bool:
+        """Whether the records lie there, complete."""
+        return (cls.folder(data_dir) / "dataset_info.json").is_file()
 
     def __init__(self, *, data_dir: str | os.PathLike, source: str | os.PathLike | None = None):
         """
@@ -90,6 +96,10 @@ class SkeletonBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                     file_format="array_record",
                 )
         except OSError as error:
+            if self.is_prepared(
+                self._data_dir_root
+            ):  # another process was faster, the rename found its folder
+                return
             raise OutsideError(
                 f"{self.data_dir}: cannot be written ({error.strerror or error}); nothing was saved"
             ) from error
@@ -110,7 +120,7 @@ class SkeletonBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def split_sizes(self) -> dict[str, int]:
         """The number of prepared clips of each split."""
-        return {split: self.info.splits[split].num_examples for split in self.SPLITS}
+        return {split: self.info.splits[split].num_examples for split in self.PUBLISHED_SIZES}
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -131,12 +141,12 @@ class SkeletonBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         del dl_manager  # the data is here already
-        items = {split: [] for split in self.SPLITS}
+        items = {split: [] for split in self.PUBLISHED_SIZES}
         for item in self.items():
             items[self.split_of(item)].append(item)
-        if empty := [split for split in self.SPLITS if not items[split]]:
+        if empty := [split for split in self.PUBLISHED_SIZES if not items[split]]:
             raise UserError(f"{self.source}: found no clips for the split {empty[0]}")
-        return {split: self._generate_examples(split, items[split]) for split in self.SPLITS}
+        return {split: self._generate_examples(split, items[split]) for split in self.PUBLISHED_SIZES}
 
     def _generate_examples(self, split: str, items: Sequence[Any]) -> Iterator[tuple[int, dict[str, Any]]]:
         progress = tqdm(items, desc=f"preparing {self.name}, {split}", unit="clip", disable=None)

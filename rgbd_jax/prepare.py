@@ -1,0 +1,72 @@
+"""Turn a data set's published files into records, once; every command reads these.
+
+    python -m rgbd_jax.prepare nw_ucla --source=DIR [--data_dir=DIR] [--check]
+
+The records go to DATA_DIR/DATASET/VERSION/. With --check everything is read, every fault is reported with
+its file, and nothing is written.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rgbd_jax.command import ArgumentParser, run_command
+from rgbd_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from rgbd_jax.data.builders import SkeletonBuilder
+
+
+def parser() -> ArgumentParser:
+    arguments = ArgumentParser(prog="rgbd_jax.prepare", description=__doc__)
+    arguments.add_argument("dataset", metavar="DATASET", help="nw_ucla or synthetic")
+    arguments.add_argument("--source", type=Path, help="the data set's published top folder")
+    arguments.add_argument("--data_dir", type=Path, default=Path("data"), help="the folder of all prepared
+    data sets") arguments.add_argument("--check", action="store_true", help="report every fault of the
+    source, write nothing") return arguments
+
+
+def main(argv: list[str]) -> None:
+    given = parser().parse_args(argv)
+    # Not before the arguments are understood: the import takes a second.
+    from rgbd_jax.data.builders import builder_class
+
+    dataset = builder_class(given.dataset)
+    is_prepared = dataset.is_prepared(given.data_dir)
+    if dataset.NEEDS_SOURCE and given.source is None and (given.check or not is_prepared):
+        raise UserError(f"--source is missing: give the published top folder of {given.dataset}")
+    if given.source is not None and not dataset.NEEDS_SOURCE:
+        raise UserError(f"--source={given.source}: {given.dataset} is generated and has no source")
+    builder = dataset(data_dir=given.data_dir, source=given.source)
+    if given.check:
+        check(builder)
+    elif is_prepared:
+        print(f"{given.dataset} is prepared already, nothing to do: {describe(builder)}")
+    else:
+        builder.prepare()
+        print(f"prepared {given.dataset}: {describe(builder)}")
+
+
+def check(builder: "SkeletonBuilder") -> None:
+    """Print every fault of the source on standard error. UserError if there is one."""
+    faults = builder.check()
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    count = len(builder.items())
+    if faults:
+        raise UserError(f"--source={builder.source}: {len(faults)} of {count} clips are faulty, see above")
+    print(f"{builder.name}: all {count} clips are in order")
+
+
+def describe(builder: "SkeletonBuilder") -> str:
+    """Sizes and place of what is prepared, with a word if it is not all that was published."""
+    sizes = ", ".join(f"{count} {split}" for split, count in builder.split_sizes().items())
+    text = f"{sizes} clips of up to {builder.info.metadata['max_frames']} frames in {builder.data_dir}"
+    if builder.split_sizes() != builder.PUBLISHED_SIZES:
+        published = ", ".join(f"{count} {split}" for split, count in builder.PUBLISHED_SIZES.items())
+        text += f"; the whole data set has {published}"
+    return text
+
+
+if __name__ == "__main__":
+    run_command(main)
