@@ -21,9 +21,9 @@ def parser() -> ArgumentParser:
     arguments = ArgumentParser(prog="rgbd_jax.prepare", description=__doc__)
     arguments.add_argument("dataset", metavar="DATASET", help="nw_ucla or synthetic")
     arguments.add_argument("--source", type=Path, help="the data set's published top folder")
-    arguments.add_argument("--data_dir", type=Path, default=Path("data"), help="the folder of all prepared
-    data sets") arguments.add_argument("--check", action="store_true", help="report every fault of the
-    source, write nothing") return arguments
+    arguments.add_argument("--data_dir", type=Path, default=Path("data"), help="folder of all prepared data")
+    arguments.add_argument("--check", action="store_true", help="report every fault, write nothing")
+    return arguments
 
 
 def main(argv: list[str]) -> None:
