@@ -1,0 +1,86 @@
+"""GAP: CTR-GCN with part features that descriptions of the parts' motion supervise (Xiang et al., ICCV 2023)."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from rgbd_jax.models.ctrgcn import CTRGCN
+from rgbd_jax.models.layers import kaiming_normal, uniform
+from rgbd_jax.models.skeleton_graph import PARTS, bone_transform, part_means
+
+# What each text feature is of: the whole body, then its parts. Terms of the loss follow this order.
+TEXT_FEATURES = ("global", *PARTS)
+
+
+class GAP(CTRGCN):
+    """The four-part network. Text is used in training alone: inference needs the logits, which are CTR-GCN's."""
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        layout: str,
+        num_persons: int,
+        k: int = 0,
+        text_width: int = 512,
+        in_channels: int = 3,
+        base_width: int = 64,
+        adaptive: bool = True,
+        drop_out: float = 0.0,
+        dtype: DTypeLike | None = None,
+        rngs: nnx.Rngs,
+    ):
+        """
+        Args:
+          k: of the transform I − B^k of the input (`bone_transform`): 0 sees joints, 1 bones.
+          text_width: width of the text vectors that the features are compared with.
+          layout, num_persons, in_channels, base_width, adaptive, drop_out, dtype: see `CTRGCN`.
+        """
+        super().__init__(
+            num_classes=num_classes,
+            layout=layout,
+            num_persons=num_persons,
+            in_channels=in_channels,
+            base_width=base_width,
+            adaptive=adaptive,
+            drop_out=drop_out,
+            dtype=dtype,
+            rngs=rngs,
+        )
+        self.k = k
+        width = self.classifier.in_features
+        self.global_head = nnx.Linear(width, text_width, kernel_init=kaiming_normal(text_width), rngs=rngs)
+        bound = uniform(width**-0.5)
+        self.part_heads = nnx.Dict(
+            {
+                part: nnx.Linear(width, text_width, kernel_init=bound, bias_init=bound, rngs=rngs)
+                for part in PARTS
+            }
+        )
+        # CLIP's initial temperature, 0.07. The published loss multiplies with it as it is, without the exponential.
+        self.logit_scale = nnx.Param(jnp.full(len(TEXT_FEATURES), math.log(1 / 0.07)))
+
+    def __call__(self, x: jax.Array, *, train: bool, rngs: nnx.Rngs | None = None) -> dict[str, jax.Array]:
+        """Classify clips, and describe them in the space of the text vectors.
+
+        Args:
+          x, train, rngs: as for `GraphNetwork`.
+
+        Returns:
+          What `GraphNetwork` returns, and text_features (5, B, W) and logit_scale (5,), in the order of `TEXT_FEATURES`.
+        """
+        dtype = self.logit_scale.dtype
+        transform = jnp.asarray(bone_transform(self.layout, self.k), dtype)
+        x = jnp.einsum("uv,btmvc->btmuc", transform, x.astype(dtype))
+        out = super().__call__(x, train=train, rngs=rngs)
+
+        # Means over joints, time and persons commute: the joints of a part are averaged last, when they are few numbers.
+        joints = out["features"].astype(dtype).mean((2, 3))
+        means = jnp.asarray(part_means(self.layout, bones=self.k == 1), dtype)
+        parts = jnp.einsum("pv,cbv->pbc", means, joints)
+        heads = [self.part_heads[part](pooled) for part, pooled in zip(PARTS, parts, strict=True)]
+        text_features = jnp.stack([self.global_head(out["pooled"]), *heads])
+        return out | {"text_features": text_features, "logit_scale": self.logit_scale[...]}

@@ -1,0 +1,148 @@
+"""What CTR-GCN and its baseline share: ten blocks of a spatial and a temporal convolution, and the way in and out.
+
+Inside, clips are (C, N, T, V): C channels first, N = B·M bodies, the persons of a clip next to each other, T frames, V joints.
+"""
+
+from collections.abc import Callable
+
+import jax
+from flax import nnx
+from jax.nn.initializers import normal
+from jax.typing import DTypeLike
+
+from rgbd_jax.models.layers import BatchNorm, PointwiseConv, uniform
+from rgbd_jax.models.skeleton_graph import SkeletonLayout
+
+# Width of each block as a multiple of the network's base width, and its temporal stride (CTR-GCN, ICCV 2021, section 4.3).
+WIDTHS = (1, 1, 1, 1, 2, 2, 2, 4, 4, 4)
+STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
+
+
+class Block(nnx.Module):
+    """A spatial convolution, then a temporal one, around them a residual connection."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        stride: int,
+        residual: bool,
+        spatial,
+        temporal,
+        rngs: nnx.Rngs,
+    ):
+        """
+        Args:
+          residual: whether the block's input is added to its output, through a strided 1×1 convolution where shapes differ.
+          spatial: module, (in_channels, N, T, V) to (out_channels, N, T, V).
+          temporal: module, (out_channels, N, T, V) to (out_channels, N, (T − 1) // stride + 1, V).
+        """
+        self.stride = stride
+        self.residual = residual
+        self.spatial = spatial
+        self.temporal = temporal
+        reshapes = residual and (in_channels != out_channels or stride != 1)
+        self.shortcut = ConvNorm(in_channels, out_channels, rngs=rngs) if reshapes else None
+
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        y = self.temporal(self.spatial(x, train=train), train=train)
+        if self.shortcut is not None:
+            y = y + self.shortcut(x[:, :, :: self.stride], train=train)
+        elif self.residual:
+            y = y + x
+        return nnx.relu(y)
+
+
+class ConvNorm(nnx.Module):
+    """A 1×1 convolution and a batch norm: how a shortcut changes its number of channels."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, rngs: nnx.Rngs):
+        self.conv = PointwiseConv(in_channels, out_channels, rngs=rngs)
+        self.norm = BatchNorm(out_channels, rngs=rngs)
+
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """(I, N, T, V) to (O, N, T, V)."""
+        return self.norm(self.conv(x), train=train)
+
+
+class GraphNetwork(nnx.Module):
+    """Ten blocks over a skeleton, the mean of what they see, a linear classifier."""
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        layout: SkeletonLayout,
+        num_persons: int,
+        spatial: Callable[[int, int], nnx.Module],
+        temporal: Callable[[int, int], nnx.Module],
+        in_channels: int = 3,
+        base_width: int = 64,
+        drop_out: float = 0.0,
+        dtype: DTypeLike | None = None,
+        rngs: nnx.Rngs,
+    ):
+        """
+        Args:
+          spatial: makes the spatial convolution of a block from its numbers of input and output channels.
+          temporal: makes the temporal one from its number of channels and its stride.
+          base_width: channels of the first four blocks.
+          drop_out: of the pooled vector, before the classifier.
+          dtype: of the computation between the input's batch norm and the pooled vector; None is that of the parameters.
+        """
+        self.layout = layout
+        self.dtype = dtype
+        self.input_norm = BatchNorm(num_persons * layout.num_joints * in_channels, axis=-1, rngs=rngs)
+        blocks = []
+        channels = in_channels
+        for i, (width, stride) in enumerate(zip(WIDTHS, STRIDES, strict=True)):
+            out = width * base_width
+            block = Block(
+                channels,
+                out,
+                stride=stride,
+                residual=i > 0,
+                spatial=spatial(channels, out),
+                temporal=temporal(out, stride),
+                rngs=rngs,
+            )
+            blocks.append(block)
+            channels = out
+        self.blocks = nnx.List(blocks)
+        self.drop_out = nnx.Dropout(drop_out)
+        self.classifier = nnx.Linear(
+            channels,
+            num_classes,
+            kernel_init=normal((2 / num_classes) ** 0.5),
+            bias_init=uniform(channels**-0.5),
+            rngs=rngs,
+        )
+
+    def __call__(self, x: jax.Array, *, train: bool, rngs: nnx.Rngs | None = None) -> dict[str, jax.Array]:
+        """Classify clips.
+
+        Args:
+          x: joints (B, T, M, V, C). An absent person is all zeros and takes part like any other.
+          train: use and record the batch's own statistics, and drop out.
+          rngs: with the stream `dropout`, where training drops out.
+
+        Returns:
+          logits (B, K) and pooled (B, C), at least float32; features (C, B, M, T, V), the last block's output; and each
+          block's own, l1 to l10, (C, N, T, V).
+        """
+        batch, frames, persons, joints, channels = x.shape
+        parameter_dtype = self.classifier.kernel.dtype
+        x = x.astype(parameter_dtype).reshape(batch, frames, -1)
+        x = self.input_norm(x, train=train).astype(self.dtype or parameter_dtype)
+        x = x.reshape(batch, frames, persons, joints, channels)
+        x = x.transpose(4, 0, 2, 1, 3).reshape(channels, batch * persons, frames, joints)
+
+        out = {}
+        for i, block in enumerate(self.blocks):
+            x = out[f"l{i + 1}"] = block(x, train=train)
+
+        features = x.reshape(len(x), batch, persons, *x.shape[2:])
+        pooled = features.astype(parameter_dtype).mean((2, 3, 4)).T
+        logits = self.classifier(self.drop_out(pooled, deterministic=not train, rngs=rngs))
+        return out | {"features": features, "pooled": pooled, "logits": logits}

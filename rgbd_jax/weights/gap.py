@@ -1,0 +1,146 @@
+"""The tables of CTR-GCN, GAP and the baseline GCN.
+
+The published blocks l1 … l10 are our blocks 0 … 9. What they keep as separate branches we keep as pieces of one variable.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from rgbd_jax.weights.rules import Rule
+
+IGNORED = (r".*num_batches_tracked",)
+
+NUM_BLOCKS = 10
+_PARTS = (
+    "head",
+    "hand",
+    "foot",
+    "hip",
+)  # in the published order of part_list, which is not that of the outputs
+
+
+def _pointwise(kernel: np.ndarray) -> np.ndarray:
+    """(O, I, 1, 1) to (O, I)."""
+    return kernel.reshape(kernel.shape[:2])
+
+
+def _temporal(kernel: np.ndarray) -> np.ndarray:
+    """(O, I, T, 1) to (O, T, I)."""
+    return kernel.reshape(kernel.shape[:3]).swapaxes(1, 2)
+
+
+def _linear(kernel: np.ndarray) -> np.ndarray:
+    """(O, I) to (I, O)."""
+    return kernel.reshape(kernel.shape[:2]).T
+
+
+def _scalar(tensor: np.ndarray) -> np.ndarray:
+    return tensor.reshape(())
+
+
+def _conv(torch: str, ours: str, transform=_pointwise, piece: str = "0") -> list[Rule]:
+    return [
+        Rule(rf"{torch}\.weight", f"params/{ours}/kernel", transform, piece),
+        Rule(rf"{torch}\.bias", f"params/{ours}/bias", piece=piece),
+    ]
+
+
+def _norm(torch: str, ours: str, piece: str = "0") -> list[Rule]:
+    return [
+        Rule(rf"{torch}\.weight", f"params/{ours}/scale", piece=piece),
+        Rule(rf"{torch}\.bias", f"params/{ours}/bias", piece=piece),
+        Rule(rf"{torch}\.running_mean", f"batch_stats/{ours}/mean", piece=piece),
+        Rule(rf"{torch}\.running_var", f"batch_stats/{ours}/var", piece=piece),
+    ]
+
+
+def _shared(torch: str, ours: str) -> list[Rule]:
+    """Spatial batch norm and shortcuts of a block, alike in all networks."""
+    return [
+        *_norm(rf"{torch}gcn1\.bn", f"{ours}spatial/norm"),
+        *_conv(rf"{torch}gcn1\.down\.0", f"{ours}spatial/shortcut/conv"),
+        *_norm(rf"{torch}gcn1\.down\.1", f"{ours}spatial/shortcut/norm"),
+        *_conv(rf"{torch}residual\.conv", f"{ours}shortcut/conv"),
+        *_norm(rf"{torch}residual\.bn", f"{ours}shortcut/norm"),
+    ]
+
+
+def ctrgc_rules(torch: str, ours: str) -> list[Rule]:
+    r"""CTR-GC. `torch` must have one group, the number of the subset."""
+    return [
+        *_conv(rf"{torch}conv1", f"{ours}psi", piece=r"\1"),
+        *_conv(rf"{torch}conv2", f"{ours}phi", piece=r"\1"),
+        *_conv(rf"{torch}conv3", f"{ours}theta", piece=r"\1"),
+        Rule(
+            rf"{torch}conv4\.weight",
+            f"params/{ours}xi_kernel",
+            lambda kernel: _pointwise(kernel)[None],
+            r"\1",
+        ),
+        Rule(rf"{torch}conv4\.bias", f"params/{ours}xi_bias", lambda bias: bias[None], r"\1"),
+    ]
+
+
+def graph_conv_rules(torch: str, ours: str) -> list[Rule]:
+    """The spatial half of a block, without what `_shared` has."""
+    return [
+        Rule(rf"{torch}PA", f"params/{ours}adjacency"),
+        Rule(rf"{torch}alpha", f"params/{ours}alpha", _scalar),
+        *ctrgc_rules(rf"{torch}convs\.(\d)\.", f"{ours}refinement/"),
+    ]
+
+
+def temporal_rules(torch: str, ours: str) -> list[Rule]:
+    """The multi-scale temporal half of a block."""
+    return [
+        *_conv(rf"{torch}branches\.([012])\.0", f"{ours}reduce", piece=r"\1"),
+        *_norm(rf"{torch}branches\.([012])\.1", f"{ours}reduce_norm", piece=r"\1"),
+        *_conv(rf"{torch}branches\.([01])\.3\.conv", rf"{ours}dilated/\1", _temporal),
+        *_conv(rf"{torch}branches\.3\.0", f"{ours}pointwise"),
+        *_norm(rf"{torch}branches\.([01])\.3\.bn", f"{ours}norm", piece=r"\1"),
+        *_norm(rf"{torch}branches\.2\.4", f"{ours}norm", piece="2"),
+        *_norm(rf"{torch}branches\.3\.1", f"{ours}norm", piece="3"),
+    ]
+
+
+def ctrgcn_block_rules(torch: str, ours: str) -> list[Rule]:
+    """One block of CTR-GCN."""
+    return [
+        *_shared(torch, ours),
+        *graph_conv_rules(rf"{torch}gcn1\.", f"{ours}spatial/"),
+        *temporal_rules(rf"{torch}tcn1\.", f"{ours}temporal/"),
+    ]
+
+
+def baseline_block_rules(torch: str, ours: str) -> list[Rule]:
+    """One block of the baseline."""
+    return [
+        *_shared(torch, ours),
+        Rule(rf"{torch}gcn1\.PA", f"params/{ours}spatial/topology"),
+        *_conv(rf"{torch}gcn1\.conv_d\.(\d)", rf"{ours}spatial/theta/\1"),
+        *_conv(rf"{torch}tcn1\.conv", f"{ours}temporal/conv", _temporal),
+        *_norm(rf"{torch}tcn1\.bn", f"{ours}temporal/norm"),
+    ]
+
+
+def _network(blocks: Iterable[Rule]) -> tuple[Rule, ...]:
+    return (*_norm("data_bn", "input_norm"), *blocks, *_conv("fc", "classifier", _linear))
+
+
+CTRGCN = _network(
+    rule for i in range(NUM_BLOCKS) for rule in ctrgcn_block_rules(rf"l{i + 1}\.", f"blocks/{i}/")
+)
+BASELINE_GCN = _network(
+    rule for i in range(NUM_BLOCKS) for rule in baseline_block_rules(rf"l{i + 1}\.", f"blocks/{i}/")
+)
+GAP = (
+    *CTRGCN,
+    *_conv(r"linear_head\.[^.]+", "global_head", _linear),
+    *(
+        rule
+        for i, part in enumerate(_PARTS)
+        for rule in _conv(rf"part_list\.{i}", f"part_heads/{part}", _linear)
+    ),
+    Rule("logit_scale", "params/logit_scale", np.ravel),
+)

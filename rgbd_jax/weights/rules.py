@@ -1,0 +1,109 @@
+"""How a table of rules turns a PyTorch state dict into our variables, strictly both ways."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from flax import traverse_util
+
+from rgbd_jax.errors import UserError
+
+Variables = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    r"""Where the tensors whose name matches go.
+
+    Attributes:
+      pattern: regular expression for the whole PyTorch name.
+      path: of our variable, keys joined by "/"; it may use the groups of the pattern, \1.
+      transform: applied to each tensor; raises ValueError if it cannot be.
+      piece: where a variable is made of several tensors, the number of this one; it may use the groups too. The pieces
+        are joined along the first axis in the order of their numbers.
+    """
+
+    pattern: str
+    path: str
+    transform: Callable[[np.ndarray], np.ndarray] = lambda tensor: tensor
+    piece: str = "0"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Piece:
+    number: int
+    name: str
+    tensor: np.ndarray
+
+
+def convert(
+    state_dict: Mapping[str, np.ndarray], rules: Sequence[Rule], ignored: Sequence[str], template: Variables
+) -> Variables:
+    """Variables of the structure, shapes and dtypes of `template`, filled from `state_dict`.
+
+    Args:
+      state_dict: tensors by their PyTorch name.
+      rules: the network's table.
+      ignored: patterns of names that have no counterpart here.
+      template: nested dict of arrays or `jax.ShapeDtypeStruct`.
+
+    Raises:
+      UserError: unless each tensor is used by exactly one rule or ignored, each variable is filled, and all shapes agree.
+        The message lists every problem.
+    """
+    problems: list[str] = []
+    pieces = _assign(state_dict, rules, ignored, problems)
+    filled = {}
+    for keys, leaf in traverse_util.flatten_dict(template).items():
+        path = "/".join(map(str, keys))
+        filled[keys] = _fill(path, leaf, pieces.pop(path, []), problems)
+    for path, parts in pieces.items():
+        problems += [f"{part.name}: the network has no variable {path}" for part in parts]
+    if problems:
+        raise UserError(
+            f"the weights do not fit the network, {len(problems)} problems: {'; '.join(problems)}"
+        )
+    return traverse_util.unflatten_dict(filled)
+
+
+def _assign(
+    state_dict: Mapping[str, np.ndarray], rules: Sequence[Rule], ignored: Sequence[str], problems: list[str]
+) -> dict[str, list[_Piece]]:
+    """The transformed tensors by the path of the variable that they belong to."""
+    compiled = [(re.compile(rule.pattern), rule) for rule in rules]
+    pieces: dict[str, list[_Piece]] = {}
+    for name, tensor in state_dict.items():
+        if any(re.fullmatch(pattern, name) for pattern in ignored):
+            continue
+        hits = [(match, rule) for pattern, rule in compiled if (match := pattern.fullmatch(name))]
+        if len(hits) != 1:
+            problems.append(f"{name}: {len(hits)} rules match it, one should")
+            continue
+        match, rule = hits[0]
+        try:
+            piece = _Piece(int(match.expand(rule.piece)), name, rule.transform(np.asarray(tensor)))
+        except ValueError:
+            problems.append(f"{name}: the shape {np.shape(tensor)} is not one that {rule.path} is made of")
+            continue
+        pieces.setdefault(match.expand(rule.path), []).append(piece)
+    return pieces
+
+
+def _fill(path: str, leaf: Any, pieces: list[_Piece], problems: list[str]) -> np.ndarray | None:
+    """The value of a variable, or None and a new problem."""
+    pieces = sorted(pieces, key=lambda piece: piece.number)
+    names, shapes = " + ".join(piece.name for piece in pieces), [piece.tensor.shape for piece in pieces]
+    if not pieces:
+        problems.append(f"{path}: no tensor fills it")
+    elif [piece.number for piece in pieces] != list(range(len(pieces))):
+        problems.append(f"{path}: pieces are missing or doubled, found {names}")
+    elif len({shape[1:] for shape in shapes}) > 1:
+        problems.append(f"{path}: the shapes {shapes} of {names} do not join")
+    else:
+        value = np.concatenate([piece.tensor for piece in pieces]) if len(pieces) > 1 else pieces[0].tensor
+        if value.shape == tuple(leaf.shape):
+            return value.astype(leaf.dtype)
+        problems.append(f"{names}: gives {value.shape} for {path}, which is {tuple(leaf.shape)}")
+    return None
