@@ -1,0 +1,1 @@
+"""Score files, metrics, pictures and logs: host arrays in, files out."""

@@ -1,0 +1,47 @@
+"""How results reach the disk: whole or not at all, and as JSON that every program reads."""
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rgbd_jax.errors import OutsideError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`, with its ending; rename it to `path` when the block ends well.
+
+    The folder is made if it does not exist. If the block fails, the temporary file is removed and what stood
+    at `path` stays.
+
+    Raises:
+      OutsideError: if the disk refuses.
+    """
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise OutsideError(
+            f"{path}: cannot be written ({error.strerror or error}); nothing was replaced"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Strict JSON. A number that is not finite, for which JSON has no word, becomes null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

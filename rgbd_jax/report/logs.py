@@ -1,0 +1,166 @@
+"""What a run says while it is under way: rows of numbers to its folder, one line to the terminal."""
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from tensorboardX import SummaryWriter
+
+from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.report.files import replacing, to_json
+
+Row = dict[str, Any]
+
+_OVERWRITE = "\r\x1b[K"  # back to the start of the terminal's line, and clear it
+
+
+class RunLog:
+    """`metrics.jsonl`, one object a line, and TensorBoard events with the same numbers.
+
+    A row has `kind` ("step" or "epoch"), `split` ("train" or "valid"), `step`, `epoch` and any numbers. In
+    TensorBoard the splits are two runs, so that a figure of both stands in one diagram, named `kind/figure`.
+    """
+
+    def __init__(self, workdir: Path, resume_step: int = 0):
+        """Open the logs of a run that goes on after `resume_step`: what they say of later steps goes."""
+        path = workdir / "metrics.jsonl"
+        kept = [row for row in read_rows(path) if row["step"] <= resume_step] if path.exists() else []
+        with replacing(path) as temporary:
+            temporary.write_text("".join(to_json(row) + "\n" for row in kept), encoding="utf-8")
+        self._file = path.open("ab", buffering=0)  # a written row survives the death of the process
+        self._events = workdir / "tensorboard"
+        self._purge_step = resume_step + 1 if resume_step else None
+        self._writers: dict[str, SummaryWriter] = {}
+
+    def write(self, kind: str, split: str, step: int, epoch: int, **numbers: float) -> None:
+        """Add a row.
+
+        Raises:
+          OutsideError: if the disk refuses.
+        """
+        try:
+            row = {"kind": kind, "split": split, "step": step, "epoch": epoch, **numbers}
+            self._file.write(f"{to_json(row)}\n".encode())
+            if split not in self._writers:
+                folder = str(self._events / split)
+                self._writers[split] = SummaryWriter(folder, purge_step=self._purge_step, flush_secs=10)
+            for name, number in numbers.items():
+                self._writers[split].add_scalar(f"{kind}/{name}", number, step)
+        except OSError as error:
+            raise OutsideError(f"{self._file.name}: cannot be written ({error.strerror or error})") from error
+
+    def close(self) -> None:
+        """Write out what is still under way."""
+        self._file.close()
+        for writer in self._writers.values():
+            writer.close()
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a `metrics.jsonl`, without a last line that has no end: there the run was killed.
+
+    Raises:
+      UserError: if another line is no row.
+    """
+    *lines, _torn = path.read_text(encoding="utf-8").split("\n")
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            row["step"] + 0
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{path}, line {number}: is no row of a run's log: {line[:60]!r}") from error
+        rows.append(row)
+    return rows
+
+
+class ProgressLine:
+    """How far a run is, on standard error: one line that is overwritten, and one that stays for each epoch.
+
+    Where the output is no terminal, the running line is printed anew every half minute.
+    """
+
+    def __init__(self, first_step: int, last_step: int, stream: TextIO | None = None, seconds: float = 30.0):
+        """Report a run that goes on after `first_step` and ends with `last_step`.
+
+        Args:
+          stream: standard error if None.
+          seconds: time between two lines where they cannot be overwritten.
+        """
+        self._first, self._last = first_step, last_step
+        self._stream = sys.stderr if stream is None else stream
+        self._seconds = seconds
+        self._begun: tuple[int, float] | None = (
+            None  # after the first report: compilation is no measure of the rest
+        )
+        self._printed = float("-inf")
+        self._open = False  # a line that may be overwritten stands at the end of the output
+
+    def show(self, step: int, epoch: int, row: Row) -> None:
+        """Report the figures of the last few steps; `epoch` counts from 0."""
+        now = time.monotonic()
+        text = f"epoch {epoch + 1}  step {step}/{self._last}  {_figures(row)}  {self._remaining(step, now)}"
+        self._begun = self._begun or (step, now)
+        if self._stream.isatty():
+            width = shutil.get_terminal_size().columns - 1
+            self._stream.write(f"{_OVERWRITE}{text[:width]}")
+            self._open = True
+        elif now - self._printed >= self._seconds:
+            self._stream.write(text + "\n")
+            self._printed = now
+        self._stream.flush()
+
+    def epoch(self, step: int, epoch: int, train: Row, valid: Row) -> None:
+        """Report a finished epoch, on a line that stays."""
+        start = _OVERWRITE if self._open else ""
+        self._stream.write(f"{start}epoch {epoch + 1}  train: {_figures(train)}  valid: {_figures(valid)}\n")
+        self._stream.flush()
+        self._open = False
+
+    def close(self) -> None:
+        """End the running line, so that it stays."""
+        if self._open:
+            self._stream.write("\n")
+            self._stream.flush()
+        self._open = False
+
+    def __enter__(self) -> "ProgressLine":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def _remaining(self, step: int, now: float) -> str:
+        if self._begun is None or step == self._begun[0]:
+            return "remaining time not known yet"
+        first, begun = self._begun
+        seconds = (now - begun) / (step - first) * (self._last - step)
+        return f"{_duration(seconds)} left"
+
+
+def _figures(row: Row) -> str:
+    """The figures that a person watches, of those that the row has."""
+    shown = (
+        ("loss", lambda x: f"loss {x:.4f}"),
+        ("top1", lambda x: f"top-1 {100 * x:.1f} %"),
+        ("samples_per_s", lambda x: f"{x:.1f} samples/s"),
+        ("data_wait", lambda x: f"{100 * x:.1f} % waiting for data"),
+    )
+    return "  ".join(text(row[name]) for name, text in shown if name in row)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

@@ -1,0 +1,75 @@
+"""Figures of merit, each from the scores of all samples at once.
+
+Classes are ranked by score; of equal scores the lower class index comes first, and a score that is not a
+number comes last. So each figure follows from the scores alone, whatever the order of samples.
+"""
+
+import numpy as np
+
+from rgbd_jax.report.scores import Scores
+
+
+def summary(scores: Scores) -> dict[str, float]:
+    """The figures of `metrics.json`.
+
+    Returns:
+      top1, top5: fraction of samples whose class is the first, or among the first five.
+      mean_class_accuracy: mean over the classes that have samples of the fraction recognised.
+      loss: mean cross entropy over the samples, without smoothing, in nats.
+      count: number of samples.
+    """
+    support, recall, _ = class_figures(confusion_matrix(scores))
+    return {
+        "top1": top_k(scores, 1),
+        "top5": top_k(scores, 5),
+        "mean_class_accuracy": float(recall[support > 0].mean()),
+        "loss": float(cross_entropy(scores).mean()),
+        "count": len(scores.ids),
+    }
+
+
+def ranking(scores: Scores) -> np.ndarray:
+    """The classes of each sample from the highest score to the lowest: (N, K) int."""
+    comparable = np.where(np.isnan(scores.logits), -np.inf, scores.logits)
+    return np.argsort(-comparable, axis=1, kind="stable")
+
+
+def top_k(scores: Scores, k: int) -> float:
+    """The fraction of samples whose true class is among the first `k` (all, if there are fewer)."""
+    return float((ranking(scores)[:, :k] == scores.labels[:, None]).any(axis=1).mean())
+
+
+def log_probabilities(scores: Scores) -> np.ndarray:
+    """Logarithm of the softmax: (N, K) float64."""
+    logits = scores.logits.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # inf - inf: the result is not a number, as it should
+        shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def cross_entropy(scores: Scores) -> np.ndarray:
+    """The loss of each sample, without smoothing: (N,) float64."""
+    return -np.take_along_axis(log_probabilities(scores), scores.labels[:, None], axis=1)[:, 0]
+
+
+def confusion_matrix(scores: Scores) -> np.ndarray:
+    """How many samples of true class i (rows) are taken for class j (columns): (K, K) int64."""
+    classes = len(scores.class_names)
+    pairs = scores.labels.astype(np.int64) * classes + ranking(scores)[:, 0]
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def class_figures(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a confusion matrix says about each class.
+
+    Args:
+      confusion: (K, K), true class by predicted class.
+
+    Returns:
+      support: (K,) number of samples of the class.
+      recall: (K,) fraction of these that are recognised; NaN for a class without samples.
+      precision: (K,) fraction of right ones among all taken for this class; NaN where there are none.
+    """
+    right, support, taken = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return support, right / support, right / taken

@@ -1,0 +1,56 @@
+"""Pictures, drawn without a display and without matplotlib's global state."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+_POINTS_PER_INCH = 72
+_ROOMY = 40  # classes up to which the cells have room for counts and the names may be slanted
+
+
+def confusion_picture(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
+    """Draw a confusion matrix: the colour is the share of the true class, the text the number of samples.
+
+    Args:
+      confusion: (K, K) counts, true class by predicted class.
+      class_names: K names.
+    """
+    classes = len(class_names)
+    share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    side = float(np.clip(0.45 * classes, 4, 16))
+    figure = Figure(figsize=(side + 3, side + 2), dpi=150, layout="constrained")
+    axes = figure.add_subplot(
+        xlabel="predicted class",
+        ylabel="true class",
+        title=f"{np.trace(confusion)} of {confusion.sum()} samples recognised",
+    )
+    # The root lifts single mistakes, a few per cent of a class, out of the background.
+    image = axes.imshow(share, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1), interpolation="nearest")
+    figure.colorbar(
+        image,
+        label="share of the true class",
+        shrink=0.8,
+        aspect=30,
+        ticks=(0, 0.05, 0.2, 0.5, 1),
+        format="%g",
+    )
+
+    labels = [_shortened(name) for name in class_names]
+    size = min(9.0, 0.65 * _POINTS_PER_INCH * side / classes)
+    slanted = (
+        dict(rotation=45, ha="right", rotation_mode="anchor") if classes <= _ROOMY else dict(rotation=90)
+    )
+    axes.set_xticks(range(classes), labels, fontsize=size, **slanted)
+    axes.set_yticks(range(classes), labels, fontsize=size)
+    if classes <= _ROOMY:
+        for row, column in np.argwhere(confusion):
+            colour = "white" if share[row, column] > 0.4 else "black"
+            count = str(confusion[row, column])
+            axes.text(column, row, count, ha="center", va="center", color=colour, fontsize=8)
+    return figure
+
+
+def _shortened(name: str, length: int = 28) -> str:
+    return name if len(name) <= length else name[: length - 1] + "…"

@@ -1,0 +1,113 @@
+"""Scores of a network on a data set, and the file that carries them: `scores.npz`, keyed by sample id."""
+
+import zipfile
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from rgbd_jax.errors import UserError
+from rgbd_jax.report.files import replacing
+
+_REQUIRED = ("ids", "logits", "labels", "class_names")
+_OPTIONAL = ("data_set", "split", "stream")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a network says about N samples of K classes.
+
+    Attributes:
+      ids: (N,) str, each sample once.
+      logits: (N, K) float32.
+      labels: (N,) int32, the true classes.
+      class_names: K names, in the order of the logits.
+      data_set, split, stream: where the samples come from and what of them was seen; "" if unknown.
+
+    Raises:
+      ValueError: if these do not fit together.
+    """
+
+    ids: np.ndarray
+    logits: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    data_set: str = ""
+    split: str = ""
+    stream: str = ""
+
+    def __post_init__(self):
+        count, classes = self.ids.size, len(self.class_names)
+        if self.ids.shape != (count,) or not count:
+            raise ValueError(f"ids have shape {self.ids.shape}; a list of at least one is needed")
+        if self.logits.shape != (count, classes):
+            raise ValueError(
+                f"logits have shape {self.logits.shape}, not {(count, classes)}"
+                f" for {count} ids and {classes} class_names"
+            )
+        if self.labels.shape != (count,):
+            raise ValueError(f"labels have shape {self.labels.shape}, not {(count,)} for {count} ids")
+        for name, kind, allowed in (
+            ("ids", "U", "text"),
+            ("logits", "f", "float"),
+            ("labels", "iu", "integer"),
+        ):
+            found = getattr(self, name).dtype
+            if found.kind not in kind:
+                raise ValueError(f"{name} are of type {found}, not {allowed}")
+        if outside := sorted({int(label) for label in self.labels if not 0 <= label < classes}):
+            raise ValueError(f"labels {outside[:5]} lie outside 0 to {classes - 1}")
+        unique, counts = np.unique(self.ids, return_counts=True)
+        if len(unique) < count:
+            raise ValueError(f"id {unique[counts > 1][0]} occurs {counts.max()} times")
+
+
+def write_scores(path: Path, scores: Scores) -> None:
+    """Write a score file; read it with `read_scores`, or with `numpy.load`, no pickle inside."""
+    with replacing(path) as temporary:
+        np.savez(
+            temporary,
+            ids=scores.ids,
+            logits=scores.logits.astype(np.float32),
+            labels=scores.labels.astype(np.int32),
+            class_names=np.asarray(scores.class_names, np.str_),
+            **{
+                name: np.asarray(getattr(scores, name), np.str_)
+                for name in _OPTIONAL
+                if getattr(scores, name)
+            },
+        )
+
+
+def read_scores(path: Path) -> Scores:
+    """Read a score file, ours or another program's.
+
+    Raises:
+      UserError: if it is no score file, lacks something, does not fit together, or is not finite.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in (*_REQUIRED, *_OPTIONAL) if name in archive}
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such score file") from None
+    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path}: is no score file (.npz with {', '.join(_REQUIRED)}): {error}") from error
+    if missing := [name for name in _REQUIRED if name not in arrays]:
+        raise UserError(f"{path}: lacks {', '.join(missing)}; a score file has {', '.join(_REQUIRED)}")
+    try:
+        scores = Scores(
+            ids=arrays["ids"],
+            logits=arrays["logits"],
+            labels=arrays["labels"],
+            class_names=tuple(map(str, arrays["class_names"])),
+            **{name: str(arrays[name]) for name in _OPTIONAL if name in arrays},
+        )
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: {error}") from error
+    faulty = scores.ids[~np.isfinite(scores.logits).all(axis=1)]
+    if len(faulty):
+        raise UserError(
+            f"{path}: {len(faulty)} samples have scores that are not finite, the first is {faulty[0]}"
+        )
+    return replace(scores, logits=scores.logits.astype(np.float32), labels=scores.labels.astype(np.int32))

@@ -1,0 +1,83 @@
+import csv
+import json
+import math
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from rgbd_jax.report.evaluation import write_evaluation
+from rgbd_jax.report.pictures import confusion_picture
+from rgbd_jax.report.scores import read_scores
+
+
+def read_csv(path):
+    return list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def test_all_files_agree_with_the_scores(tmp_path, scores):
+    metrics = write_evaluation(tmp_path / "eval", scores, {"checkpoint_step": 12, "skipped": 0})
+    folder = tmp_path / "eval"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "confusion_matrix.csv",
+        "confusion_matrix.png",
+        "errors.csv",
+        "metrics.json",
+        "per_class.csv",
+        "scores.npz",
+    ]
+    assert json.loads((folder / "metrics.json").read_text()) == metrics
+    assert metrics["checkpoint_step"] == 12
+    assert metrics["skipped"] == 0
+    np.testing.assert_array_equal(read_scores(folder / "scores.npz").logits, scores.logits)
+    assert read_csv(folder / "per_class.csv") == [
+        ["class", "count", "recall", "precision"],
+        ["wave", "2", "0.500000", "0.500000"],
+        ["sit down", "3", "0.666667", "0.666667"],
+        ["stand up", "2", "0.500000", "1.000000"],
+        ["jump, twice", "0", "", "0.000000"],
+    ]
+    assert read_csv(folder / "confusion_matrix.csv") == [
+        ["true class", "wave", "sit down", "stand up", "jump, twice"],
+        ["wave", "1", "1", "0", "0"],
+        ["sit down", "0", "2", "0", "1"],
+        ["stand up", "1", "0", "1", "0"],
+        ["jump, twice", "0", "0", "0", "0"],
+    ]
+
+
+def test_errors_are_listed_with_the_surest_first(tmp_path, scores):
+    write_evaluation(tmp_path, scores, {})
+    header, *rows = read_csv(tmp_path / "errors.csv")
+    assert header == ["id", "label", "prediction", "probability"]
+    assert [row[:3] for row in rows] == [
+        ["clip2", "wave", "sit down"],
+        ["clip5", "sit down", "jump, twice"],
+        ["clip4", "stand up", "wave"],
+    ]
+    expected = [
+        math.exp(top) / sum(map(math.exp, logits))
+        for top, logits in ((5, (1, 5, 0, 0)), (3, (0, 0, 1, 3)), (2, (2, 0, 0, 1)))
+    ]
+    np.testing.assert_allclose([float(row[3]) for row in rows], expected, atol=1e-6)
+
+
+def test_a_second_evaluation_replaces_the_first(tmp_path, scores):
+    write_evaluation(tmp_path, scores, {"checkpoint_step": 1})
+    files = sorted(tmp_path.iterdir())
+    write_evaluation(tmp_path, scores, {"checkpoint_step": 2})
+    assert sorted(tmp_path.iterdir()) == files
+    assert json.loads((tmp_path / "metrics.json").read_text())["checkpoint_step"] == 2
+
+
+@pytest.mark.parametrize("classes", [1, 10, 120])
+def test_the_picture_shows_every_class(tmp_path, classes):
+    confusion = np.eye(classes, dtype=np.int64) * 7
+    names = [f"a class with quite a long name {k}" for k in range(classes)]
+    figure = confusion_picture(confusion, names)
+    axes = figure.axes[0]
+    assert len(axes.get_xticklabels()) == len(axes.get_yticklabels()) == classes
+    figure.savefig(tmp_path / "picture.png")
+    height, width, _ = matplotlib.image.imread(tmp_path / "picture.png").shape
+    # Every row is high enough for its name.
+    assert min(height, width) > 12 * classes

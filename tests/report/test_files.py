@@ -1,0 +1,39 @@
+import errno
+import json
+import math
+
+import pytest
+
+from rgbd_jax.errors import OutsideError
+from rgbd_jax.report.files import replacing, to_json
+
+
+def test_a_file_appears_whole(tmp_path):
+    path = tmp_path / "deeper" / "file.txt"
+    with replacing(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+        assert temporary.suffix == ".txt"
+    assert path.read_text() == "half"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failure_leaves_what_stood_there(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_trouble_from_outside(tmp_path):
+    path = tmp_path / "file.txt"
+    with pytest.raises(OutsideError, match=r"file\.txt: cannot be written \(No space left"), replacing(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_json_has_no_word_for_nan():
+    text = to_json({"loss": math.nan, "inner": [math.inf, 1.5, 2, "nan", None, True]})
+    assert json.loads(text) == {"loss": None, "inner": [None, 1.5, 2, "nan", None, True]}

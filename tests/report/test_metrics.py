@@ -1,0 +1,100 @@
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rgbd_jax.report.metrics import (
+    class_figures,
+    confusion_matrix,
+    cross_entropy,
+    log_probabilities,
+    ranking,
+    summary,
+    top_k,
+)
+from rgbd_jax.report.scores import Scores
+
+PUBLISHED = Path(__file__).parents[1] / "golden" / "gap" / "evaluation"
+
+
+def scores_of(logits, labels):
+    logits = np.asarray(logits, np.float32)
+    return Scores(
+        ids=np.array([str(i) for i in range(len(logits))]),
+        logits=logits,
+        labels=np.asarray(labels, np.int32),
+        class_names=tuple(f"class {k}" for k in range(logits.shape[1])),
+    )
+
+
+def test_the_published_evaluation_is_reproduced(golden):
+    inputs = golden("gap/evaluation/inputs.npz")
+    scores = scores_of(inputs["scores"], inputs["labels"])
+    per_class, *confusion = csv.reader(
+        (PUBLISHED / "epoch1_test_each_class_acc.csv").read_text().splitlines()
+    )
+    np.testing.assert_array_equal(confusion_matrix(scores), np.array(confusion, int))
+    _, recall, _ = class_figures(confusion_matrix(scores))
+    np.testing.assert_array_equal(recall, np.array(per_class, float))
+
+    metrics = summary(scores)
+    assert metrics["top1"] == float(inputs["accuracy"])
+    assert inputs["log"][2:].tolist() == [
+        f"\tTop1: {100 * metrics['top1']:.2f}%",
+        f"\tTop5: {100 * metrics['top5']:.2f}%",
+    ]
+    assert metrics["mean_class_accuracy"] == pytest.approx(np.mean(np.array(per_class, float)), rel=1e-15)
+    # The original averages its batches, the last of which is smaller; ours is the mean over the samples.
+    losses = cross_entropy(scores)
+    of_batches = [losses[i : i + int(inputs["batch"])].mean() for i in range(0, 23, int(inputs["batch"]))]
+    assert np.mean(of_batches) == pytest.approx(float(inputs["loss"][0]), rel=1e-6)
+    assert metrics["loss"] == pytest.approx(losses.mean(), rel=1e-15)
+
+    predicted = ranking(scores)[:, 0]
+    all_pairs = [tuple(map(int, line.split(","))) for line in (PUBLISHED / "right.txt").read_text().split()]
+    assert list(zip(predicted, scores.labels, strict=True)) == all_pairs
+    wrong = [line.split(",")[0] for line in (PUBLISHED / "wrong.txt").read_text().split()]
+    assert [f"tensor({i})" for i in np.flatnonzero(predicted != scores.labels)] == wrong
+
+
+def test_figures_of_a_small_case(scores):
+    assert confusion_matrix(scores).tolist() == [[1, 1, 0, 0], [0, 2, 0, 1], [1, 0, 1, 0], [0, 0, 0, 0]]
+    support, recall, precision = class_figures(confusion_matrix(scores))
+    assert support.tolist() == [2, 3, 2, 0]
+    np.testing.assert_allclose(recall, [1 / 2, 2 / 3, 1 / 2, np.nan])
+    np.testing.assert_allclose(precision, [1 / 2, 2 / 3, 1, 0])
+    metrics = summary(scores)
+    assert metrics["count"] == 7
+    assert metrics["top1"] == pytest.approx(4 / 7)
+    assert metrics["top5"] == 1.0  # of four classes
+    # The class without samples counts neither as right nor as wrong.
+    assert metrics["mean_class_accuracy"] == pytest.approx((1 / 2 + 2 / 3 + 1 / 2) / 3)
+
+
+def test_the_order_of_samples_changes_nothing(scores):
+    order = np.random.default_rng(0).permutation(7)
+    shuffled = dataclasses.replace(
+        scores, ids=scores.ids[order], logits=scores.logits[order], labels=scores.labels[order]
+    )
+    assert summary(shuffled) == pytest.approx(summary(scores), rel=1e-15)
+
+
+def test_of_equal_scores_the_lower_class_comes_first():
+    scores = scores_of([[0, 1, 1, 1]] * 4, [0, 1, 2, 3])
+    assert ranking(scores)[0].tolist() == [1, 2, 3, 0]
+    assert [top_k(scores, k) for k in (1, 2, 3, 4)] == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_what_is_no_number_is_never_first():
+    scores = scores_of([[0, np.nan, -np.inf], [np.inf, np.nan, 1]], [1, 1])
+    assert ranking(scores).tolist() == [[0, 1, 2], [0, 2, 1]]
+    assert top_k(scores, 1) == 0
+    assert np.isnan(summary(scores)["loss"])
+
+
+def test_large_scores_do_not_overflow():
+    scores = scores_of([[1e4, 0], [-1e4, 1e4]], [0, 0])
+    np.testing.assert_allclose(cross_entropy(scores), [0, 2e4])
+    np.testing.assert_allclose(np.exp(log_probabilities(scores)).sum(axis=1), 1)
