@@ -2,9 +2,10 @@
 
 from rgbd_jax.data.builders.nw_ucla import NwUcla
 from rgbd_jax.data.builders.skeleton_builder import SkeletonBuilder
+from rgbd_jax.data.builders.synthetic import Synthetic
 from rgbd_jax.errors import UserError
 
-BUILDERS: dict[str, type[SkeletonBuilder]] = {builder.name: builder for builder in (NwUcla,)}
+BUILDERS: dict[str, type[SkeletonBuilder]] = {builder.name: builder for builder in (NwUcla, Synthetic)}
 
 
 def builder_class(name: str) -> type[SkeletonBuilder]:
