@@ -1,0 +1,111 @@
+"""What README and docs say can be done: every command is understood, every key and flag exists."""
+
+import contextlib
+import importlib
+import io
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from configs.base import skeleton_config
+from rgbd_jax.config import ConfigArguments, leaves, load_file, override
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+COMMANDS = [
+    pytest.param(line, id=f"{page.name}: {line}")
+    for page in PAGES
+    for block in re.findall(r"^```bash\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+]
+MODULES = ("rgbd_jax.main", "rgbd_jax.prepare", "rgbd_jax.bench")
+
+
+@pytest.fixture(autouse=True)
+def in_the_checkout(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_each_command_is_understood(line):
+    program, *arguments = shlex.split(line)
+    if program == "bash":
+        script, *arguments = arguments
+        check_script(script, arguments)
+    elif (program, arguments[0]) == (".venv/bin/python", "-m"):
+        check_module(arguments[1], arguments[2:])
+    else:
+        pytest.fail(f"{line}: no test knows this command")
+
+
+def check_script(script, arguments):
+    assert (ROOT / script).is_file()
+    if script == "launch/demo.sh":
+        override(load_file("configs/demo.py"), arguments)
+    elif script == "launch/environment.sh":
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        assert set(arguments) <= project["optional-dependencies"].keys()
+    else:
+        assert script == "launch/test.sh"
+        for argument in arguments:
+            if argument.startswith("tests/"):
+                assert (ROOT / argument).exists()
+
+
+def check_module(name, arguments):
+    """Parse the arguments and load the config, but do not run."""
+    config_arguments, rest = ConfigArguments.split_from(arguments)
+    given = importlib.import_module(name).parser().parse_args(rest)
+    if config_arguments.file is not None:
+        config_arguments.load()
+    else:
+        assert name == "rgbd_jax.prepare" or given.mode == "eval", "--config is missing"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_each_flag_is_described(name):
+    section = (ROOT / "docs" / "commands.md").read_text().split(f"\n## {name}\n")[1].split("\n## ")[0]
+    table = set(re.findall(r"^\| `([^`]+)` \|", section, flags=re.MULTILINE))
+    parser = importlib.import_module(name).parser()
+    flags = {(action.option_strings or [action.metavar])[-1] for action in parser._actions}
+    assert table == flags - {"--help"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_each_command_prints_its_arguments(name):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as exit:
+        importlib.import_module(name).main(["--help"])
+    assert exit.value.code == 0
+    assert f"python -m {name}" in printed.getvalue()
+
+
+def test_each_key_is_described_with_its_default():
+    page = (ROOT / "docs" / "configs.md").read_text()
+    described = dict(re.findall(r"^\| `([a-z_.]+)` \| `([^`]*)` \|", page, flags=re.MULTILINE))
+    described = {key: value for key, value in described.items() if not key.startswith("configs/")}
+    keys = leaves(skeleton_config())
+    assert described == {key: repr(value).replace("'", '"') for key, value in keys.items()}
+
+
+def test_each_config_file_is_listed():
+    page = (ROOT / "docs" / "configs.md").read_text()
+    files = {str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.py")}
+    assert set(re.findall(r"^\| `(configs/[^`]+)` \|", page, flags=re.MULTILINE)) == files - {
+        "configs/base.py"
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_link_within_the_repository_leads_somewhere(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_each_page_that_the_code_names_exists():
+    sources = [path for folder in ("rgbd_jax", "configs", "tests") for path in (ROOT / folder).rglob("*.py")]
+    named = {page for path in sources for page in re.findall(r"docs/\w+\.md", path.read_text())}
+    assert [page for page in sorted(named) if not (ROOT / page).is_file()] == []
