@@ -1,0 +1,99 @@
+"""The prepare command, and the way from published files to what a network reads."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from rgbd_jax import prepare
+from rgbd_jax.data import loader
+from rgbd_jax.errors import UserError
+from rgbd_jax.preprocess import skeleton
+
+GOLDEN = Path(__file__).parent / "golden" / "gap"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """The reference clips of NW-UCLA's format in its layout."""
+    folder = tmp_path_factory.mktemp("nw_ucla")
+    (folder / "all_sqe").mkdir()
+    for path in (GOLDEN / "ucla").glob("a*.json"):
+        (folder / "all_sqe" / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-W", "error", "-m", "rgbd_jax.prepare", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_prepares_once(source, tmp_path, capsys):
+    arguments = ["nw_ucla", f"--source={source}", f"--data_dir={tmp_path}"]
+    prepare.main([*arguments, "--check"])
+    assert capsys.readouterr().out == "nw_ucla: all 4 clips are in order\n"
+    assert not list(tmp_path.iterdir())
+    prepare.main(arguments)
+    assert capsys.readouterr().out.startswith("prepared nw_ucla: 2 train, 2 test clips of up to")
+    records = sorted(tmp_path.rglob("*"))
+    times = [path.stat().st_mtime_ns for path in records]
+    prepare.main(arguments)
+    assert "prepared already, nothing to do" in capsys.readouterr().out
+    assert [path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*"))] == times
+
+
+def test_reference_numbers_hold_through_records(source, tmp_path):
+    prepare.main(["nw_ucla", f"--source={source}", f"--data_dir={tmp_path}"])
+    split = loader.open_split("nw_ucla", tmp_path, "test")
+    batch = next(iter(loader.evaluation_batches(split, batch_size=2)))
+    clips = jax.vmap(skeleton.ucla_evaluation_clip)(batch["joints"], batch["num_frames"])
+    reference = np.load(GOLDEN / "feeder_ucla.npz")
+    assert batch["id"].tolist() == reference["val_order"].tolist()
+    np.testing.assert_array_equal(batch["label"], reference["val_label"])
+    for stream in skeleton.STREAMS:
+        got = jax.vmap(
+            lambda clip, stream=stream: skeleton.derive_stream(clip, stream, skeleton.UCLA_PARENTS)
+        )(clips)
+        want = reference[f"val_{stream}"].transpose(0, 2, 4, 3, 1)
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
+
+
+def test_faults_are_listed_and_end_with_status_2(source, tmp_path):
+    for number, path in enumerate(sorted((source / "all_sqe").iterdir())):
+        target = tmp_path / "source" / "all_sqe" / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes()[: 400 if number < 2 else None])
+    arguments = ["nw_ucla", f"--source={tmp_path / 'source'}", f"--data_dir={tmp_path / 'data'}"]
+    checked = run(*arguments, "--check")
+    assert checked.returncode == 2
+    *faults, error = checked.stderr.splitlines()
+    assert len(faults) == 2
+    assert all("not a complete JSON file" in fault for fault in faults)
+    assert error.startswith("error: ")
+    assert "2 of 4 clips are faulty" in error
+    prepared = run(*arguments)
+    assert prepared.returncode == 2
+    assert prepared.stderr == f"error: {faults[0]}\n"
+    assert not list((tmp_path / "data").rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ntu60"], "'ntu60': is not known; available are nw_ucla, synthetic"),
+        (["nw_ucla"], "--source is missing"),
+        (["nw_ucla", "--check"], "--source is missing"),
+        (["nw_ucla", "--source=nowhere"], "there is no folder nowhere/all_sqe"),
+        (["synthetic", "--source=somewhere"], "synthetic is generated and has no source"),
+        ([], "DATASET"),
+        (["nw_ucla", "--sauce=x"], "--sauce=x"),
+    ],
+)
+def test_bad_arguments_are_the_users_mistake(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        prepare.main(arguments)
+    assert not list(Path("data").rglob("*"))
