@@ -25,7 +25,7 @@ def read_nw_ucla_json(path: str | os.PathLike) -> np.ndarray:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), parse_int=float)  # as large as it may be
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # bad JSON and bad UTF-8

@@ -107,7 +107,7 @@ def perform(performance: Performance) -> np.ndarray:
 def sense(performance: Performance, joints: np.ndarray) -> np.ndarray:
     """What a depth sensor reports of the joints (T, V, C): with noise, single joints lost for a while.
 
-    A lost joint is reported beside its place by as much as a decimetre.
+    A lost joint is reported beside its place by about a decimetre.
     """
     rng = np.random.default_rng(performance.seed)
     num_frames = len(joints)
@@ -134,8 +134,9 @@ def joint_angles(performance: Performance) -> np.ndarray:
         angles[:, column] += _AT_EASE.get((part, name), 0) * (1 - active if movement else 1)
         if movement and name in movement.curves:
             curve = movement.curves[name]
-            turn_taking = 0.5 if movement.alternates and part in ("right arm", "left leg") else 0
-            c = movement.rate * cycles + curve.phase + turn_taking
+            # As in walking, an arm goes with the other side's leg.
+            takes_turn = movement.alternates and part in ("right arm", "left leg")
+            c = movement.rate * cycles + curve.phase + 0.5 * takes_turn
             wave = curve.hold + curve.swing * np.sin(2 * np.pi * c) + curve.pulse * np.sin(np.pi * c) ** 4
             angles[:, column] += performance.amplitude[column] * active * wave
         if name in ("elbow", "knee"):  # they bend one way only
