@@ -99,30 +99,25 @@ class ProgressLine:
         self._first, self._last = first_step, last_step
         self._stream = sys.stderr if stream is None else stream
         self._seconds = seconds
-        self._begun: tuple[int, float] | None = (
-            None  # after the first report: compilation is no measure of the rest
-        )
+        # Step and time of the first report: the compilation before it says nothing about the rest.
+        self._begun: tuple[int, float] | None = None
         self._printed = float("-inf")
         self._open = False  # a line that may be overwritten stands at the end of the output
 
     def show(self, step: int, epoch: int, row: Row) -> None:
         """Report the figures of the last few steps; `epoch` counts from 0."""
         now = time.monotonic()
-        text = f"epoch {epoch + 1}  step {step}/{self._last}  {_figures(row)}  {self._remaining(step, now)}"
-        self._begun = self._begun or (step, now)
-        if self._stream.isatty():
-            width = shutil.get_terminal_size().columns - 1
-            self._stream.write(f"{_OVERWRITE}{text[:width]}")
-            self._open = True
-        elif now - self._printed >= self._seconds:
-            self._stream.write(text + "\n")
+        if self._stream.isatty() or now - self._printed >= self._seconds:
+            remaining = self._remaining(step, now)
+            self._running(f"epoch {epoch + 1}  step {step}/{self._last}  {_figures(row)}  {remaining}")
             self._printed = now
-        self._stream.flush()
+        self._begun = self._begun or (step, now)
 
     def epoch(self, step: int, epoch: int, train: Row, valid: Row) -> None:
         """Report a finished epoch, on a line that stays."""
         start = _OVERWRITE if self._open else ""
-        self._stream.write(f"{start}epoch {epoch + 1}  train: {_figures(train)}  valid: {_figures(valid)}\n")
+        figures = f"train: {_figures(train)}  valid: {_figures(valid)}"
+        self._stream.write(f"{start}epoch {epoch + 1}  step {step}/{self._last}  {figures}\n")
         self._stream.flush()
         self._open = False
 
@@ -134,10 +129,20 @@ class ProgressLine:
         self._open = False
 
     def __enter__(self) -> "ProgressLine":
+        self._running(f"step {self._first}/{self._last}  compiling the training step")
         return self
 
     def __exit__(self, *_) -> None:
         self.close()
+
+    def _running(self, text: str) -> None:
+        if self._stream.isatty():
+            width = shutil.get_terminal_size().columns - 1
+            self._stream.write(f"{_OVERWRITE}{text[:width]}")
+            self._open = True
+        else:
+            self._stream.write(text + "\n")
+        self._stream.flush()
 
     def _remaining(self, step: int, now: float) -> str:
         if self._begun is None or step == self._begun[0]:

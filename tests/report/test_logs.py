@@ -128,9 +128,10 @@ def test_the_line_shows_figures_and_remaining_time(clock):
         progress.epoch(190, 1, ROW, {"loss": 0.5, "top1": 0.778, "count": 464})
     figures = "loss 0.9281  top-1 65.6 %  153.0 samples/s  0.4 % waiting for data"
     assert stream.getvalue().splitlines() == [
+        "step 100/1000  compiling the training step",
         f"epoch 1  step 110/1000  {figures}  remaining time not known yet",
         f"epoch 2  step 190/1000  {figures}  13 min 30 s left",
-        f"epoch 2  train: {figures}  valid: loss 0.5000  top-1 77.8 %",
+        f"epoch 2  step 190/1000  train: {figures}  valid: loss 0.5000  top-1 77.8 %",
     ]
 
 
@@ -140,7 +141,7 @@ def test_without_a_terminal_a_line_comes_every_half_minute(clock):
         for step in range(1, 100):
             clock[0] = float(step)
             progress.show(step, 0, ROW)
-    steps = [int(line.split()[3].split("/")[0]) for line in stream.getvalue().splitlines()]
+    steps = [int(line.split()[3].split("/")[0]) for line in stream.getvalue().splitlines()[1:]]
     assert steps == [1, 31, 61, 91]
 
 
@@ -153,9 +154,9 @@ def test_on_a_terminal_one_line_is_overwritten(clock, monkeypatch):
         progress.epoch(3, 0, ROW, ROW)
         progress.show(4, 1, ROW)
     running, _, last = stream.getvalue().partition("\n")
-    assert len(running.split("\r\x1b[K")) == 5  # an empty start, three steps, the epoch
+    assert len(running.split("\r\x1b[K")) == 6  # nothing, compiling, three steps, the epoch
     assert "valid" in running.split("\r\x1b[K")[-1]
-    assert all(len(text) < 40 for text in running.split("\r\x1b[K")[:4])
+    assert all(len(text) < 40 for text in running.split("\r\x1b[K")[:5])
     assert last.endswith("\n")
 
 
