@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from flax import nnx
 from ml_collections import ConfigDict
 
 from rgbd_jax.command import ArgumentParser, run_command
@@ -80,7 +81,7 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     data = open_input(config, steps)
     task = make_task(config, [f"class {i}" for i in range(data.num_classes)])
-    network = Network(task.network)
+    network = Network(task.network(nnx.Rngs(config.seed)))
     schedule = make_schedule(config, data.epoch_steps)
     optimizer = make_optimizer(schedule, **config.optimizer)
 
@@ -88,11 +89,9 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
         step = make_train_step(config, task, network, optimizer, schedule, data.epoch_steps)
         return jax.jit(step, donate_argnums=0, out_shardings=sharding.replicated(mesh))
 
-    def init():
-        key = jax.random.key(config.seed)
-        return create_state(network, optimizer, key, ema=config.ema_decay > 0, reported=task.reported)
-
-    state = jax.jit(init, out_shardings=sharding.replicated(mesh))()
+    state = create_state(
+        network, optimizer, sharding.replicated(mesh), ema=config.ema_decay > 0, reported=task.reported
+    )
     batch = sharding.put_batch(next(data.batches), mesh)
     # The compiler counts the body of a scan once, so a step that accumulates is counted as one that does not.
     whole = config.copy_and_resolve_references()
@@ -140,7 +139,7 @@ def open_input(config: ConfigDict, steps: int) -> Input:
         batch = random_batch(shape, config.batch_size)
         print(f"{name} is not prepared in {data_dir}: random clips instead", file=sys.stderr)
         return Input(itertools.repeat(batch), shape.num_classes, epoch_steps=1, samples_per_s=None)
-    split = open_split(name, data_dir, config.data.train_split)
+    split = open_split(name, data_dir, config.data.train_split, limit=config.data.limit)
 
     def batches() -> Iterator[Batch]:
         return training_batches(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -46,16 +47,15 @@ def evaluate(
     description = describe(checkpoint)
     config = config_arguments.load(default=from_dict(description.config))
     mesh = sharding.make_mesh()
-    split = open_split(config.data.name, config.data.data_dir, split_name or config.data.eval_split)
+    data = config.data
+    split = open_split(data.name, data.data_dir, split_name or data.eval_split, limit=data.limit)
     if tuple(split.class_names) != description.class_names:
         trained, found = _some(description.class_names), _some(split.class_names)
         raise UserError(f"{checkpoint}: was trained on {trained}; the data set {split.name} has {found}")
     task = make_task(config, description.class_names)
-    network = Network(task.network)
-    shapes = sharding.placed(
-        jax.eval_shape(lambda: network.init(jax.random.key(0))), sharding.replicated(mesh)
-    )
-    scores = make_scorer(config, task, network, split, mesh)(*load_weights(checkpoint, *shapes))
+    network = Network(task.network(nnx.Rngs(config.seed)))
+    weights = load_weights(checkpoint, network.params, network.batch_stats, sharding.replicated(mesh))
+    scores = make_scorer(config, task, network, split, mesh)(*weights)
     folder = run_of(checkpoint) / "eval"
     return folder, write_evaluation(folder, scores, {"checkpoint_step": description.step, "skipped": 0})
 

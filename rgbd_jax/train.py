@@ -13,6 +13,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import optax
+from flax import nnx
 from ml_collections import ConfigDict
 
 from rgbd_jax import config as configs
@@ -47,43 +48,40 @@ def train(config: ConfigDict, workdir: Path) -> None:
     # ------------------------------------------------------------------ devices and data
     mesh = sharding.make_mesh()
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
-    training = open_split(config.data.name, config.data.data_dir, config.data.train_split)
-    validation = open_split(config.data.name, config.data.data_dir, config.data.eval_split)
-    epoch_steps = steps_per_epoch(training, batch_size=config.batch_size, repeat=config.data.repeat)
+    data = config.data
+    training = open_split(data.name, data.data_dir, data.train_split, limit=data.limit)
+    validation = open_split(data.name, data.data_dir, data.eval_split, limit=data.limit)
+    epoch_steps = steps_per_epoch(training, batch_size=config.batch_size, repeat=data.repeat)
     batches = training_batches(
         training,
         batch_size=config.batch_size,
         seed=config.seed,
-        num_workers=config.data.num_workers,
-        repeat=config.data.repeat,
+        num_workers=data.num_workers,
+        repeat=data.repeat,
         process_index=jax.process_index(),
         process_count=jax.process_count(),
     )
-    loader = {"num_workers": config.data.num_workers, "process_count": jax.process_count()}
+    loader = {"num_workers": data.num_workers, "process_count": jax.process_count()}
 
     # ------------------------------------------------------------------ network and steps
     task = make_task(config, training.class_names)
-    network = Network(task.network)
+    network = Network(task.network(nnx.Rngs(config.seed)))
     schedule = make_schedule(config, epoch_steps)
     optimizer = make_optimizer(schedule, **config.optimizer)
     step_function = make_train_step(config, task, network, optimizer, schedule, epoch_steps)
     train_step = jax.jit(step_function, donate_argnums=0, out_shardings=sharding.replicated(mesh))
     score = make_scorer(config, task, network, validation, mesh)
-
-    def init() -> TrainState:
-        key = jax.random.key(config.seed)
-        return create_state(network, optimizer, key, ema=config.ema_decay > 0, reported=task.reported)
+    state = create_state(
+        network, optimizer, sharding.replicated(mesh), ema=config.ema_decay > 0, reported=task.reported
+    )
 
     # ------------------------------------------------------------------ a new run, or where to go on
     claim_workdir(workdir, config)
     with StopRequest() as stop, Checkpoints(workdir / "checkpoints", best_metric=BEST_METRIC) as checkpoints:
-        if checkpoints.newest is None:
-            state = jax.jit(init, out_shardings=sharding.replicated(mesh))()
-            if config.init_from:
-                state = start_from(Path(config.init_from), state)
-        else:
-            shapes = sharding.placed(jax.eval_shape(init), sharding.replicated(mesh))
-            state = checkpoints.restore(checkpoints.newest, shapes, batches, loader)
+        if checkpoints.newest is not None:
+            state = checkpoints.restore(checkpoints.newest, state, batches, loader)
+        elif config.init_from:
+            state = start_from(Path(config.init_from), state)
         first_step, last_step = int(state.step), epoch_steps * (config.stop_epoch or config.num_epochs)
 
         def save(step: int, metrics: dict[str, float] | None = None) -> None:

@@ -2,6 +2,7 @@
 dtype."""
 
 import os
+import tempfile
 from pathlib import Path
 
 # Before JAX is imported.
@@ -15,6 +16,8 @@ from absl import flags
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+# What one test has compiled need not be compiled by the next.
+jax.config.update("jax_compilation_cache_dir", tempfile.mkdtemp(prefix="rgbd_jax_compiled_"))
 # Grain's workers read absl flags; the commands mark them as parsed too.
 flags.FLAGS.mark_as_parsed()
 

@@ -90,7 +90,7 @@ class Checkpoints:
         """The state of a checkpoint, placed as `like` is; `loader` is set to its position.
 
         Args:
-          like: the state's shapes with their shardings (`jax.ShapeDtypeStruct` leaves).
+          like: a state of the same shapes.
           loader_identity: what the position of `loader` belongs to.
 
         Raises:
@@ -103,7 +103,8 @@ class Checkpoints:
             raise UserError(
                 f"{folder}: the loader's position is for {saved}; found {loader_identity}, use the same"
             )
-        found = self._checkpointer.load_checkpointables(step, {_STATE: like, _LOADER: loader})
+        shapes = jax.tree.map(lambda leaf: _shape(leaf, leaf.sharding), like)
+        found = self._checkpointer.load_checkpointables(step, {_STATE: shapes, _LOADER: loader})
         return found[_STATE]
 
 
@@ -163,12 +164,13 @@ def describe(checkpoint: Path) -> Description:
     )
 
 
-def load_weights(checkpoint: Path, params: Arrays, batch_stats: Arrays) -> tuple[Arrays, Arrays]:
+def load_weights(
+    checkpoint: Path, params: Arrays, batch_stats: Arrays, placement: jax.sharding.Sharding
+) -> tuple[Arrays, Arrays]:
     """The parameters to evaluate with (the moving average where there is one) and the batch statistics.
 
     Args:
-      params, batch_stats: shapes and shardings (`jax.ShapeDtypeStruct` leaves) of the network that is to
-        receive them.
+      params, batch_stats: of the network that is to receive them; their shapes are what counts.
 
     Raises:
       UserError: if the checkpoint is of another network.
@@ -179,13 +181,13 @@ def load_weights(checkpoint: Path, params: Arrays, batch_stats: Arrays) -> tuple
         shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
         raise UserError(f"{checkpoint}: is a checkpoint of another network: {shown}")
     source = _params_to_use(checkpoint)
+    want = {source: params, "batch_stats": batch_stats}
+    want = jax.tree.map(lambda leaf: _shape(leaf, placement), want)
     context = ocp.Context()
     context.pytree.loading.partial_load = True
     with context:
-        found = ocp.load_checkpointables(
-            checkpoint.absolute(), {_STATE: {source: params, "batch_stats": batch_stats}}
-        )
-    return found[_STATE][source], found[_STATE]["batch_stats"]
+        found = ocp.load_checkpointables(checkpoint.absolute(), {_STATE: want})[_STATE]
+    return found[source], found["batch_stats"]
 
 
 def saved_shapes(checkpoint: Path) -> tuple[Arrays, Arrays]:
@@ -194,13 +196,16 @@ def saved_shapes(checkpoint: Path) -> tuple[Arrays, Arrays]:
     Positions in lists are text here.
     """
     saved = ocp.metadata(checkpoint.absolute(), _STATE).metadata
-    shapes = (saved[_params_to_use(checkpoint)], saved["batch_stats"])
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), shapes)
+    return jax.tree.map(_shape, (saved[_params_to_use(checkpoint)], saved["batch_stats"]))
 
 
 def _params_to_use(checkpoint: Path) -> str:
     saved = ocp.metadata(checkpoint.absolute(), _STATE).metadata
     return "ema_params" if saved.get("ema_params") else "params"
+
+
+def _shape(leaf: Any, placement: jax.sharding.Sharding | None = None) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placement)
 
 
 def _mismatches(saved: Any, want: Any) -> list[str]:

@@ -52,11 +52,6 @@ def put_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
     }
 
 
-def placed(shapes: Any, sharding: NamedSharding) -> Any:
-    """Shapes (as from `jax.eval_shape`) together with the place that the arrays shall have."""
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes)
-
-
 def to_host(tree: Any) -> Any:
     """Replicated arrays as NumPy arrays."""
     return jax.tree.map(np.asarray, tree)

@@ -4,12 +4,12 @@ A Flax NNX module is split once into its structure and its arrays. From then on 
 statistics are nested dicts that travel through `jax.jit` and `jax.value_and_grad` like any other arrays.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 
@@ -17,20 +17,20 @@ Arrays = dict[str, Any]
 
 
 class Network:
-    """A module without its arrays."""
+    """A module taken apart.
 
-    def __init__(self, build: Callable[[nnx.Rngs], nnx.Module]):
+    Attributes:
+      params, batch_stats: the arrays that the module was built with.
+    """
+
+    def __init__(self, module: nnx.Module):
         """
         Args:
-          build: makes the module; it may hold `nnx.Param` and `nnx.BatchStat` variables and nothing else.
+          module: holds `nnx.Param` and `nnx.BatchStat` variables and nothing else.
         """
-        self._build = build
-        self._structure = nnx.graphdef(nnx.eval_shape(lambda: build(nnx.Rngs(0))))
-
-    def init(self, key: jax.Array) -> tuple[Arrays, Arrays]:
-        """Fresh parameters and batch statistics."""
-        _, params, batch_stats = nnx.split(self._build(nnx.Rngs(key)), nnx.Param, nnx.BatchStat)
-        return nnx.to_pure_dict(params), nnx.to_pure_dict(batch_stats)
+        self._structure, params, batch_stats = nnx.split(module, nnx.Param, nnx.BatchStat)
+        self.params: Arrays = nnx.to_pure_dict(params)
+        self.batch_stats: Arrays = nnx.to_pure_dict(batch_stats)
 
     def apply(
         self,
@@ -77,20 +77,25 @@ class TrainState:
 def create_state(
     network: Network,
     optimizer: optax.GradientTransformation,
-    key: jax.Array,
+    placement: jax.sharding.Sharding,
     *,
     ema: bool,
     reported: tuple[str, ...],
 ) -> TrainState:
-    """The state before the first step. Pure: run it under `jit` with the sharding that it shall have."""
-    params, batch_stats = network.init(key)
+    """The state before the first step, placed on the devices.
+
+    Args:
+      ema: whether a moving average of the parameters is kept.
+      reported: names of the sums.
+    """
+    params = jax.device_put(network.params, placement)
     return TrainState(
-        step=jnp.zeros((), jnp.int32),
+        step=jax.device_put(np.int32(0), placement),
         params=params,
-        batch_stats=batch_stats,
-        opt_state=optimizer.init(params),
+        batch_stats=jax.device_put(network.batch_stats, placement),
+        opt_state=jax.jit(optimizer.init, out_shardings=placement)(params),
         ema_params=jax.tree.map(jnp.copy, params) if ema else {},
-        sums={name: jnp.zeros((), jnp.float32) for name in (*reported, "count")},
+        sums=jax.device_put({name: np.float32(0) for name in (*reported, "count")}, placement),
     )
 
 

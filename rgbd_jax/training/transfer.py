@@ -6,7 +6,6 @@ from pathlib import Path
 import jax
 
 from rgbd_jax.training.checkpoint import load_weights, resolve, saved_shapes
-from rgbd_jax.training.sharding import placed
 from rgbd_jax.training.state import Arrays, TrainState
 
 
@@ -20,9 +19,7 @@ def start_from(path: Path, state: TrainState) -> TrainState:
       path: a run or one of its checkpoints.
     """
     checkpoint = resolve(path)
-    saved_params, saved_stats = load_weights(
-        checkpoint, *placed(saved_shapes(checkpoint), state.step.sharding)
-    )
+    saved_params, saved_stats = load_weights(checkpoint, *saved_shapes(checkpoint), state.step.sharding)
     params, left_params = _fill(state.params, saved_params)
     batch_stats, left_stats = _fill(state.batch_stats, saved_stats)
     left = left_params + left_stats

@@ -8,10 +8,11 @@ from grain import MapDataset
 
 from rgbd_jax.errors import UserError
 from rgbd_jax.training.checkpoint import Checkpoints, Description, describe, load_weights, resolve, run_of
-from rgbd_jax.training.sharding import make_mesh, placed, replicated
+from rgbd_jax.training.sharding import make_mesh, replicated
 from rgbd_jax.training.state import Network, create_state, update_average
 from rgbd_jax.training.transfer import start_from
 
+PLACEMENT = replicated(make_mesh(jax.devices()[:1]))
 LOADER = {"num_workers": 0, "process_count": 1}
 
 
@@ -22,9 +23,8 @@ class TinyNetwork(nnx.Module):
 
 
 def make_state(num_classes=2, seed=0, ema=False):
-    network = Network(lambda rngs: TinyNetwork(num_classes, rngs))
-    key = jax.random.key(seed)
-    return create_state(network, optax.sgd(0.1, momentum=0.9), key, ema=ema, reported=("loss",))
+    network = Network(TinyNetwork(num_classes, nnx.Rngs(seed)))
+    return create_state(network, optax.sgd(0.1, momentum=0.9), PLACEMENT, ema=ema, reported=("loss",))
 
 
 def description(step):
@@ -34,10 +34,6 @@ def description(step):
 
 def numbers():
     return iter(MapDataset.range(100).seed(1).shuffle().repeat().batch(4).to_iter_dataset())
-
-
-def shapes(state):
-    return placed(jax.eval_shape(lambda: state), replicated(make_mesh(jax.devices()[:1])))
 
 
 def assert_equal_trees(found, expected):
@@ -72,7 +68,7 @@ def test_state_and_loader_come_back(run):
         next(straight)
     with Checkpoints(run / "checkpoints", best_metric="top1") as checkpoints:
         assert checkpoints.newest == 5
-        state = checkpoints.restore(5, shapes(make_state()), resumed, LOADER)
+        state = checkpoints.restore(5, make_state(), resumed, LOADER)
     assert_equal_trees(state, make_state(seed=5).replace(step=jnp.asarray(5, jnp.int32)))
     assert state.step.sharding.is_fully_replicated
     np.testing.assert_array_equal(next(resumed), next(straight))
@@ -83,7 +79,7 @@ def test_the_position_of_other_workers_is_refused(run):
         Checkpoints(run / "checkpoints", best_metric="top1") as checkpoints,
         pytest.raises(UserError, match="num_workers"),
     ):
-        checkpoints.restore(5, shapes(make_state()), numbers(), LOADER | {"num_workers": 3})
+        checkpoints.restore(5, make_state(), numbers(), LOADER | {"num_workers": 3})
 
 
 def test_a_checkpoint_describes_itself(run):
@@ -95,16 +91,15 @@ def test_weights_to_evaluate_with_are_the_moving_average_if_there_is_one(tmp_pat
     state = state.replace(ema_params=jax.tree.map(lambda x: x + 1, state.params))
     with Checkpoints(tmp_path / "checkpoints", best_metric="top1") as checkpoints:
         checkpoints.save(state, numbers(), description(1), None)
-    like = shapes(state)
-    params, batch_stats = load_weights(resolve(tmp_path), like.params, like.batch_stats)
+    params, batch_stats = load_weights(resolve(tmp_path), state.params, state.batch_stats, PLACEMENT)
     assert_equal_trees(params, state.ema_params)
     assert_equal_trees(batch_stats, state.batch_stats)
 
 
 def test_weights_of_another_network_are_refused(run):
-    like = shapes(make_state(num_classes=7))
+    other = make_state(num_classes=7)
     with pytest.raises(UserError, match=r"another network: layers/1/bias is \(2,\), needed is \(7,\)"):
-        load_weights(resolve(run), like.params, like.batch_stats)
+        load_weights(resolve(run), other.params, other.batch_stats, PLACEMENT)
 
 
 @pytest.mark.parametrize("inside", ["", "checkpoints", "checkpoints/7"])

@@ -1,0 +1,241 @@
+"""The training loop as a whole, on a few synthetic clips."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from rgbd_jax.config import load_file, override
+from rgbd_jax.data.loader import open_split, training_batches
+from rgbd_jax.errors import OutsideError, Preempted, UserError
+from rgbd_jax.tasks import make_task
+from rgbd_jax.train import claim_workdir, make_schedule, make_train_step, train
+from rgbd_jax.training import sharding
+from rgbd_jax.training.optimizer import make_optimizer
+from rgbd_jax.training.state import Network, create_state
+
+EPOCH_STEPS = 2
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """A folder in which the synthetic data set is prepared."""
+    folder = tmp_path_factory.mktemp("data")
+    open_split("synthetic", folder, "train")
+    return folder
+
+
+@pytest.fixture
+def config(data_dir):
+    """The demo at debug size, with a network that compiles soon: eight clips a batch, two steps an epoch."""
+    return override(
+        load_file("configs/demo.py:debug"),
+        [f"--config.data.data_dir={data_dir}", "--config.batch_size=8", "--config.eval_batch_size=8"]
+        + [
+            "--config.model.name=baseline_gcn",
+            "--config.data.limit=16",
+            "--config.num_epochs=3",
+            "--config.schedule.warm_up=0.0",
+        ],
+    )
+
+
+def steps(config, num_devices, num_steps, dtype=np.float32):
+    """The state after some training steps on some devices, and the figures of each step."""
+    mesh = sharding.make_mesh(jax.devices()[:num_devices])
+    split = open_split(config.data.name, config.data.data_dir, "train", limit=config.data.limit)
+    batches = training_batches(split, batch_size=config.batch_size, seed=config.seed)
+    task = make_task(config, split.class_names)
+    network = Network(task.network(nnx.Rngs(config.seed)))
+    schedule = make_schedule(config, EPOCH_STEPS)
+    optimizer = make_optimizer(schedule, **config.optimizer)
+    placement = sharding.replicated(mesh)
+    network.params, network.batch_stats = jax.tree.map(
+        lambda x: np.asarray(x, dtype), (network.params, network.batch_stats)
+    )
+    state = create_state(network, optimizer, placement, ema=config.ema_decay > 0, reported=task.reported)
+    step = make_train_step(config, task, network, optimizer, schedule, EPOCH_STEPS)
+    step = jax.jit(step, out_shardings=placement)
+    figures = []
+    for _ in range(num_steps):
+        batch = next(batches)
+        batch["joints"] = batch["joints"].astype(dtype)
+        state, numbers = step(state, sharding.put_batch(batch, mesh))
+        figures.append(sharding.to_host(numbers))
+    return state, figures
+
+
+def assert_close_trees(found, expected, **tolerance):
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, **tolerance),
+        sharding.to_host(found),
+        sharding.to_host(expected),
+    )
+
+
+def rows(workdir, **chosen):
+    """The rows of metrics.jsonl with these values, without what depends on the machine's speed."""
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    found = [row for row in found if chosen.items() <= row.items()]
+    return [
+        {key: row[key] for key in row if key not in ("samples_per_s", "data_wait", "time")} for row in found
+    ]
+
+
+# ---------------------------------------------------------------------- the step
+
+
+def test_eight_devices_equal_one(config):
+    """In float64, where five steps of a network with batch norm do not yet amplify rounding to something visible."""
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        one, figures_of_one = steps(config, 1, 5, np.float64)
+        eight, figures_of_eight = steps(config, 8, 5, np.float64)
+        for leaf in jax.tree.leaves(eight.params):
+            assert leaf.dtype == np.float64 and leaf.sharding.is_fully_replicated and len(leaf.devices()) == 8
+        assert_close_trees(eight.params, one.params, rtol=1e-8, atol=1e-10)
+        assert_close_trees(eight.batch_stats, one.batch_stats, rtol=1e-8, atol=1e-10)
+        # Sums are float32 whatever the rest is.
+        assert_close_trees(figures_of_eight, figures_of_one, rtol=1e-5)
+
+
+def test_accumulation_takes_the_mean_gradient_of_the_parts(config):
+    """With statistics that do not depend on the batch, the parts of a batch together give its gradient."""
+    _, whole = steps(config, 1, 1)
+    _, parts = steps(override(config, ["--config.accumulate=4"]), 1, 1)
+    assert set(whole[0]) == set(parts[0])
+    assert np.isfinite(parts[0]["loss"])
+    assert not np.isclose(parts[0]["loss"], whole[0]["loss"], rtol=1e-6), "each part has its own batch norm"
+
+
+def test_bfloat16_keeps_parameters_and_statistics_in_float32(config):
+    state, figures = steps(override(config, ["--config.dtype=bfloat16"]), 1, 2)
+    assert {leaf.dtype.name for leaf in jax.tree.leaves((state.params, state.batch_stats))} == {"float32"}
+    _, exact = steps(config, 1, 2)
+    np.testing.assert_allclose(figures[0]["loss"], exact[0]["loss"], rtol=0.05)
+    assert figures[0]["loss"] != exact[0]["loss"]
+
+
+def test_the_moving_average_follows_the_parameters(config):
+    state, _ = steps(override(config, ["--config.ema_decay=0.5"]), 1, 3)
+    average, current = jax.tree.leaves(state.ema_params), jax.tree.leaves(state.params)
+    assert any(not np.array_equal(a, p) for a, p in zip(average, current, strict=True))
+    assert state.eval_params is state.ema_params
+    assert steps(config, 1, 1)[0].ema_params == {}
+
+
+def test_smoothing_and_clipping_reach_the_step(config):
+    _, plain = steps(config, 1, 1)
+    _, smoothed = steps(override(config, ["--config.task.label_smoothing=0.5"]), 1, 1)
+    assert smoothed[0]["loss"] != plain[0]["loss"]
+    free, _ = steps(config, 1, 1)
+    clipped, _ = steps(override(config, ["--config.optimizer.clip_norm=1e-6"]), 1, 1)
+    start, _ = steps(config, 1, 0)
+
+    def distance(state):
+        moved = jax.tree.map(
+            lambda a, b: np.abs(np.asarray(a) - np.asarray(b)).max(), state.params, start.params
+        )
+        return max(jax.tree.leaves(moved))
+
+    assert distance(clipped) < 1e-4 < distance(free)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_the_other_optimizers_train(config, name):
+    with jax.numpy_dtype_promotion("standard"):  # Optax counts the steps of Adam in integers
+        _, figures = steps(override(config, [f"--config.optimizer.name={name}"]), 1, 2)
+    assert np.isfinite(figures[1]["loss"])
+
+
+def test_sums_start_anew_with_each_epoch(config):
+    state, figures = steps(config, 1, 3)
+    np.testing.assert_allclose(state.sums["count"], config.batch_size)
+    np.testing.assert_allclose(state.sums["loss"], config.batch_size * figures[2]["loss"], rtol=1e-6)
+
+
+# ---------------------------------------------------------------------- the loop
+
+
+@pytest.fixture
+def one_device(monkeypatch):
+    """As on one CPU device, where a resumed run must equal an undisturbed one to the bit."""
+    one = sharding.make_mesh(jax.devices()[:1])
+    monkeypatch.setattr(sharding, "make_mesh", lambda devices=None: one)
+
+
+def test_a_run_leaves_what_the_contract_says(config, tmp_path, one_device):
+    train(config, tmp_path / "run")
+    run = tmp_path / "run"
+    assert json.loads((run / "config.json").read_text())["num_epochs"] == 3
+    epochs = rows(run, kind="epoch", split="train")
+    assert [row["epoch"] for row in epochs] == [0, 1, 2]
+    assert {"loss", "top1", "lr", "step"} <= epochs[0].keys()
+    of_steps = rows(run, kind="step", split="train")
+    assert [row["step"] for row in of_steps] == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_allclose(epochs[1]["loss"], np.mean([row["loss"] for row in of_steps[2:4]]), rtol=1e-6)
+    assert all(0 <= row["top1"] <= 1 for row in rows(run, split="valid"))
+    assert any((run / "tensorboard").iterdir())
+
+
+def test_stop_epoch_ends_early_with_the_same_schedule_and_is_gone_on_with(config, tmp_path, one_device):
+    train(config, tmp_path / "straight")
+    train(override(config, ["--config.stop_epoch=1"]), tmp_path / "stopped")
+    assert rows(tmp_path / "stopped") == rows(tmp_path / "straight")[: len(rows(tmp_path / "stopped"))]
+    train(config, tmp_path / "stopped")
+    assert rows(tmp_path / "stopped") == rows(tmp_path / "straight")
+
+
+def test_a_request_to_stop_saves_and_a_resumed_run_equals_an_undisturbed_one(
+    config, tmp_path, one_device, monkeypatch
+):
+    config = override(config, ["--config.ema_decay=0.9"])
+    train(config, tmp_path / "straight")
+
+    class StopsInTheMiddleOfTheSecondEpoch:
+        """In place of SIGTERM: `received` turns true when it is asked for the fifth time, in the third step."""
+
+        asked = 0
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        @property
+        def received(self):
+            self.asked += 1
+            return self.asked >= 5
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rgbd_jax.train.StopRequest", StopsInTheMiddleOfTheSecondEpoch)
+        with pytest.raises(Preempted, match="saved after step"):
+            train(config, tmp_path / "stopped")
+    train(config, tmp_path / "stopped")
+    assert rows(tmp_path / "stopped") == rows(tmp_path / "straight")
+
+
+def test_a_folder_of_another_experiment_is_refused(config, tmp_path):
+    claim_workdir(tmp_path / "run", config)
+    claim_workdir(tmp_path / "run", override(config, ["--config.stop_epoch=2"]))
+    with pytest.raises(UserError, match=r"config.json: the run is another experiment \(seed: 1 -> 2\)"):
+        claim_workdir(tmp_path / "run", override(config, ["--config.seed=2"]))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="is no run and not empty"):
+        claim_workdir(tmp_path / "other", config)
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["thesis.txt"]
+
+
+def test_a_loss_that_is_no_number_ends_the_run(config, tmp_path, one_device):
+    with pytest.raises(OutsideError, match=r"the training loss is (nan|inf) at step \d; "):
+        train(override(config, ["--config.schedule.base_lr=1e30"]), tmp_path / "run")
+
+
+def test_a_batch_that_does_not_divide_is_refused(config, tmp_path):
+    with pytest.raises(UserError, match=r"config.batch_size=12: must be a positive multiple of 8"):
+        train(override(config, ["--config.batch_size=12"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
