@@ -5,10 +5,11 @@ import functools
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.nn.initializers import constant, normal
+from jax.nn.initializers import constant
 from jax.typing import DTypeLike
 
 from rgbd_jax.models.graph_network import ConvNorm, GraphNetwork
+from rgbd_jax.models.initializers import normal
 from rgbd_jax.models.layers import BatchNorm, PointwiseConv, TemporalConv
 from rgbd_jax.models.skeleton_graph import LAYOUTS
 

@@ -5,11 +5,11 @@ import functools
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.nn.initializers import normal
 from jax.typing import DTypeLike
 
 from rgbd_jax.models.graph_network import ConvNorm, GraphNetwork
-from rgbd_jax.models.layers import BatchNorm, PointwiseConv, TemporalConv, kaiming_normal, max_pool_frames
+from rgbd_jax.models.initializers import kaiming_normal, normal
+from rgbd_jax.models.layers import BatchNorm, PointwiseConv, TemporalConv, max_pool_frames
 from rgbd_jax.models.skeleton_graph import LAYOUTS, spatial_adjacency
 
 
@@ -105,25 +105,26 @@ class CTRGC(nnx.Module):
         Returns:
           y (O, N, T, V).
         """
-        theta = self.theta(x).reshape(self.subsets, -1, *x.shape[1:])
-        topology = self.topology(x.mean(2), adjacency, alpha)
-        return sum(jnp.matmul(theta[k], topology[k]) for k in range(self.subsets))
+        mean = x.mean(2)
+        flat = x.reshape(len(x), -1)
+        psi = jnp.split(self.psi(mean), self.subsets)
+        phi = jnp.split(self.phi(mean), self.subsets)
+        kernels = jnp.split(self.theta.kernel[...].astype(x.dtype), self.subsets)
+        biases = jnp.split(self.theta.bias[...].astype(x.dtype), self.subsets)
+        y = 0
+        for k in range(self.subsets):
+            topology = self._topology(psi[k], phi[k], adjacency[k], alpha * self.xi_kernel[k], alpha * self.xi_bias[k])
+            theta = (kernels[k] @ flat + biases[k][:, None]).reshape(-1, *x.shape[1:])
+            y = y + jnp.matmul(theta, topology)
+        return y
 
-    def topology(self, mean: jax.Array, adjacency: jax.Array, alpha: jax.Array) -> jax.Array:
-        """R transposed, (K, O, N, V, U), from the mean of x over time (I, N, V)."""
-        _, bodies, joints = mean.shape
-        psi = self.psi(mean).reshape(self.subsets, -1, bodies, 1, joints)
-        phi = self.phi(mean).reshape(self.subsets, -1, bodies, joints, 1)
-        relations = jnp.tanh(psi - phi)
-        # A and the bias of ξ ride along in the matrix product as two more relations, with the weights 1 and α·bias.
-        shared = jnp.broadcast_to(
-            adjacency.swapaxes(1, 2)[:, None, None], (self.subsets, 1, *relations.shape[2:])
-        )
-        relations = jnp.concatenate([relations, shared, jnp.ones_like(shared)], axis=1)
-        kernel, bias = alpha * self.xi_kernel[...], alpha * self.xi_bias[...][..., None]
-        kernel = jnp.concatenate([kernel, jnp.ones_like(bias), bias], axis=2).astype(mean.dtype)
-        flat = jnp.matmul(kernel, relations.reshape(*relations.shape[:2], -1))
-        return flat.reshape(*flat.shape[:2], *relations.shape[2:])
+    def _topology(self, psi, phi, adjacency, kernel, bias) -> jax.Array:
+        """R transposed, (O, N, V, U), of one subset."""
+        relations = jnp.tanh(psi[:, :, None, :] - phi[:, :, :, None])
+        shared = jnp.broadcast_to(adjacency.T, (1, *relations.shape[1:]))
+        relations = jnp.concatenate([relations, shared, jnp.ones_like(shared)])
+        kernel = jnp.concatenate([kernel, jnp.ones_like(bias)[:, None], bias[:, None]], axis=1).astype(psi.dtype)
+        return (kernel @ relations.reshape(len(relations), -1)).reshape(-1, *relations.shape[1:])
 
 
 class MultiScaleTemporalConv(nnx.Module):
@@ -139,7 +140,7 @@ class MultiScaleTemporalConv(nnx.Module):
         self.stride = stride
         branch = channels // 4
         conv = functools.partial(PointwiseConv, channels, kernel_init=kaiming_normal(branch), rngs=rngs)
-        norm = functools.partial(BatchNorm, scale_init=_near_one, rngs=rngs)
+        norm = functools.partial(BatchNorm, scale_init=normal(0.02, mean=1.0), rngs=rngs)
         self.reduce = conv(3 * branch)
         self.reduce_norm = norm(3 * branch)
         self.dilated = nnx.List(
@@ -157,7 +158,3 @@ class MultiScaleTemporalConv(nnx.Module):
         branches.append(max_pool_frames(pooled, width=3, stride=self.stride))
         branches.append(self.pointwise(x[:, :, :: self.stride]))
         return self.norm(jnp.concatenate(branches), train=train)
-
-
-def _near_one(key, shape, dtype):
-    return 1 + normal(0.02)(key, shape, dtype)

@@ -8,7 +8,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from rgbd_jax.models.ctrgcn import CTRGCN
-from rgbd_jax.models.layers import kaiming_normal, uniform
+from rgbd_jax.models.initializers import kaiming_normal, uniform
 from rgbd_jax.models.skeleton_graph import PARTS, bone_transform, part_means
 
 # What each text feature is of: the whole body, then its parts. Terms of the loss follow this order.

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import jax
 from flax import nnx
-from jax.nn.initializers import normal
 from jax.typing import DTypeLike
 
-from rgbd_jax.models.layers import BatchNorm, PointwiseConv, uniform
+from rgbd_jax.models.initializers import normal, uniform
+from rgbd_jax.models.layers import BatchNorm, PointwiseConv
 from rgbd_jax.models.skeleton_graph import SkeletonLayout
 
 # Width of each block as a multiple of the network's base width, and its temporal stride (CTR-GCN, ICCV 2021, section 4.3).

@@ -5,26 +5,12 @@ channels split and join without a copy, and the statistics of a channel lie in o
 dtype of its input.
 """
 
-import math
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.nn.initializers import Initializer, normal, ones
+from jax.nn.initializers import Initializer, ones
 
-
-def kaiming_normal(fan_out: int) -> Initializer:
-    """N(0, 2 / fan_out): keeps the variance of gradients through a ReLU (He et al., ICCV 2015)."""
-    return normal(math.sqrt(2 / fan_out))
-
-
-def uniform(bound: float) -> Initializer:
-    """U(−bound, bound)."""
-
-    def init(key, shape, dtype=jnp.float32, out_sharding=None):
-        return jax.random.uniform(key, shape, dtype, -bound, bound, out_sharding=out_sharding)
-
-    return init
+from rgbd_jax.models.initializers import kaiming_normal
 
 
 class BatchNorm(nnx.Module):
