@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from absl import flags
 
-from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.errors import OutsideError, Preempted, UserError
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -38,6 +38,8 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
         leave(f"error: {error}", 2)
     except OutsideError as error:
         leave(f"error: {error}", 3)
+    except Preempted as stopped:
+        leave(str(stopped), 128 + signal.SIGTERM)
     except KeyboardInterrupt:
         leave("error: interrupted from the keyboard", 128 + signal.SIGINT)
     except BrokenPipeError:

@@ -1,0 +1,201 @@
+"""The command `rgbd_jax.main` as a person runs it: real processes, exit statuses, standard error."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from rgbd_jax.data.loader import open_split
+from rgbd_jax.errors import UserError
+from rgbd_jax.main import main
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    open_split("synthetic", folder, "train")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(data_dir):
+    """The demo with a network that compiles soon: three epochs of four steps, a checkpoint after each."""
+    return [
+        "--config=configs/demo.py:debug",
+        "--config.model.name=baseline_gcn",
+        "--config.batch_size=8",
+        "--config.eval_batch_size=8",
+        "--config.data.limit=32",
+        f"--config.data.data_dir={data_dir}",
+        "--config.num_epochs=3",
+        "--config.checkpoint_every=1",
+    ]
+
+
+@pytest.fixture(scope="module")
+def start(small):
+    """Starts training in a process of its own, on one CPU device."""
+    environment = os.environ | {
+        "JAX_NUM_CPU_DEVICES": "1",
+        "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,
+    }
+
+    def start(*arguments):
+        command = [sys.executable, "-m", "rgbd_jax.main", *small, *arguments]
+        pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, env=environment, **pipes)
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def finished_run(start, tmp_path_factory):
+    """An undisturbed run."""
+    workdir = tmp_path_factory.mktemp("runs") / "straight"
+    process = start(f"--workdir={workdir}")
+    _, messages = process.communicate(timeout=300)
+    assert process.returncode == 0, messages
+    return workdir
+
+
+def rows(workdir):
+    """The rows of metrics.jsonl without what depends on the machine's speed."""
+    found = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return [{key: row[key] for key in row if key not in ("samples_per_s", "data_wait")} for row in found]
+
+
+def wait_for_step(workdir, process, step):
+    """Wait until a checkpoint of this or a later step is complete."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()[1]
+        folder = workdir / "checkpoints"
+        done = [int(path.name) for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
+        if done and max(done) >= step:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no checkpoint of step {step} appeared")
+
+
+# ---------------------------------------------------------------------- interrupted and gone on with
+
+
+@pytest.mark.parametrize("stop, status", [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143)])
+def test_a_stopped_run_goes_on_as_if_nothing_had_happened(start, finished_run, tmp_path, stop, status):
+    process = start(f"--workdir={tmp_path / 'run'}")
+    wait_for_step(tmp_path / "run", process, 5)  # in the middle of the second epoch
+    process.send_signal(stop)
+    _, messages = process.communicate(timeout=120)
+    assert process.returncode == status, messages
+    if stop == signal.SIGTERM:
+        assert "saved" in messages.splitlines()[-1]
+    assert len(rows(tmp_path / "run")) < len(rows(finished_run))
+
+    process = start(f"--workdir={tmp_path / 'run'}")
+    _, messages = process.communicate(timeout=300)
+    assert process.returncode == 0, messages
+    assert rows(tmp_path / "run") == rows(finished_run)
+
+
+# ---------------------------------------------------------------------- evaluation
+
+
+def test_evaluation_gives_what_the_training_run_logged(finished_run, tmp_path, capsys):
+    run = tmp_path / "elsewhere"
+    shutil.copytree(finished_run, run)
+    # The checkpoint's path is all it takes; that there are eight devices here must not change a sample.
+    main(["--mode=eval", f"--checkpoint={run}"])
+    metrics = json.loads((run / "eval" / "metrics.json").read_text())
+    logged = [row for row in rows(run) if row["split"] == "valid"][-1]
+    assert metrics["checkpoint_step"] == logged["step"] == 12
+    assert (metrics["top1"], metrics["count"]) == (logged["top1"], logged["count"])
+    np.testing.assert_allclose(metrics["loss"], logged["loss"], rtol=1e-5)
+    assert {path.name for path in (run / "eval").iterdir()} == {
+        "metrics.json",
+        "scores.npz",
+        "errors.csv",
+        "per_class.csv",
+        "confusion_matrix.csv",
+        "confusion_matrix.png",
+    }
+    assert "of 32 samples" in capsys.readouterr().out
+
+
+def test_evaluation_of_one_checkpoint_writes_to_its_run(finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    step = max((path.name for path in (run / "checkpoints").iterdir()), key=int)
+    main(
+        [
+            "--mode=eval",
+            f"--checkpoint={run / 'checkpoints' / step}",
+            "--config.eval_batch_size=8",
+            "--split=train",
+        ]
+    )
+    assert json.loads((run / "eval" / "metrics.json").read_text())["count"] == 32
+
+
+# ---------------------------------------------------------------------- mistakes
+
+
+def mistakes(small, finished_run, tmp_path):
+    """Command lines with a mistake, and what must be said of it."""
+    empty, new = tmp_path / "empty", f"--workdir={tmp_path / 'new'}"
+    return [
+        ([*small, new, "--config.typo=1"], "--config.typo: config has no key 'typo'"),
+        ([*small, new, "--config.seed=many"], "--config.seed=many: the value must be of type int"),
+        ([*small, new, "--config.task.stream=bones"], "config.task.stream='bones': allowed are joint"),
+        ([*small, new, "--config.data.eval_split=dev"], "has no split 'dev'"),
+        ([*small, new, "--config.batch_size=64"], "batch_size=64 is more than one epoch"),
+        ([*small, new, "--fast"], "unrecognized arguments: --fast"),
+        ([*small], "--workdir is missing"),
+        ([*small, f"--workdir={finished_run}", "--config.seed=9"], "another experiment (seed: 1 -> 9)"),
+        ([new], "--config is missing"),
+        (["--config=configs/x.py", new], "there is no config file configs/x.py"),
+        (["--config=configs/demo.py:fast", new], "variant 'fast': allowed is debug"),
+        (
+            ["--config=configs/gap/nw_ucla.py:joint,plain", new, f"--config.data.data_dir={empty}"],
+            "nw_ucla is not prepared there; run python -m rgbd_jax.prepare nw_ucla",
+        ),
+        (["--mode=test"], "argument --mode: invalid choice"),
+        (["--mode=eval"], "needs one of --workdir and --checkpoint"),
+        (["--mode=eval", f"--checkpoint={tmp_path / 'nowhere'}"], "nowhere: there is no such folder"),
+        (["--mode=eval", f"--checkpoint={empty}"], "empty: holds no complete checkpoint"),
+        (
+            ["--mode=eval", f"--checkpoint={finished_run}", "--config.model.base_width=16"],
+            "is a checkpoint of another network",
+        ),
+    ]
+
+
+def test_mistakes_are_named_and_nothing_is_written(small, finished_run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    before = sorted(finished_run.rglob("*"))
+    for arguments, message in mistakes(small, finished_run, tmp_path):
+        with pytest.raises(UserError) as caught:
+            main(arguments)
+        assert message in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert [path.name for path in tmp_path.iterdir()] == ["empty"], message
+        assert not list((tmp_path / "empty").iterdir()), message
+    assert sorted(finished_run.rglob("*")) == before
+
+
+def test_a_mistake_ends_with_status_2_and_one_line(start, tmp_path):
+    process = start(f"--workdir={tmp_path / 'run'}", "--config.optimizer.nam=adam")
+    output, messages = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert output == ""
+    assert messages.splitlines() == [
+        "error: --config.optimizer.nam: config.optimizer has no key 'nam'; "
+        "its keys are clip_norm, momentum, name, nesterov, weight_decay"
+    ]
+    assert not (tmp_path / "run").exists()
