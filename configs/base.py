@@ -67,6 +67,7 @@ def skeleton_config() -> ConfigDict:
     model.base_width = 64  # channels of the first four blocks
     model.adaptive = True
     model.drop_out = 0.0
+    model.k = 0  # of gap: 0 sees the stream as it is, 1 turns joints into bones
     return config
 
 

@@ -1,4 +1,4 @@
-"""A narrow CTR-GCN on the synthetic motions: learns to tell ten actions apart in about a minute on two CPU cores.
+"""A narrow CTR-GCN on the synthetic motions: tells ten actions apart after a minute or so on two CPU cores.
 
 python -m rgbd_jax.main --config=configs/demo.py --workdir=runs/demo
 """

@@ -9,7 +9,6 @@ input is null.
 import dataclasses
 import importlib.metadata
 import itertools
-import json
 import statistics
 import sys
 import time
@@ -26,6 +25,7 @@ from rgbd_jax.config import ConfigArguments
 from rgbd_jax.data.loader import Batch, is_prepared, open_split, steps_per_epoch, training_batches
 from rgbd_jax.data.random_clips import random_batch, shape_of
 from rgbd_jax.errors import UserError
+from rgbd_jax.report.files import replacing, to_json
 from rgbd_jax.tasks import make_task
 from rgbd_jax.train import make_schedule, make_train_step
 from rgbd_jax.training import sharding
@@ -70,9 +70,8 @@ def main(argv: list[str]) -> None:
     figures = measure(config_arguments.load(), given.steps)
     print(table(figures))
     if given.json:
-        fresh = given.json.with_name(given.json.name + ".tmp")
-        fresh.write_text(json.dumps(figures, indent=2) + "\n")
-        fresh.replace(given.json)
+        with replacing(given.json) as temporary:
+            temporary.write_text(to_json(figures, indent=2) + "\n")
 
 
 def measure(config: ConfigDict, steps: int) -> dict[str, Any]:

@@ -22,6 +22,9 @@ from rgbd_jax.errors import UserError
 # computes.
 FREE_ON_RESUME = ("stop_epoch", "log_every", "data.data_dir", "data.num_workers")
 
+# The published behaviours that `config.parity` can ask for; docs/parity.md says what each one is.
+PARITY = ("ucla_bones",)
+
 _PREFIX = "--config"
 
 
@@ -102,6 +105,17 @@ def check_choice(key: str, value: Any, allowed: Sequence[Any]) -> None:
     """Raise a UserError unless the value of a key is one of those allowed."""
     if value not in allowed:
         raise UserError(f"config.{key}={value!r}: allowed are {', '.join(map(str, allowed))}")
+
+
+def parity(config: ConfigDict) -> frozenset[str]:
+    """The published behaviours that a config asks for; `all` stands for every name.
+
+    Raises:
+      UserError: for a name that does not exist.
+    """
+    for name in config.parity:
+        check_choice("parity", name, (*PARITY, "all"))
+    return frozenset(PARITY if "all" in config.parity else config.parity)
 
 
 def to_json(config: ConfigDict) -> str:

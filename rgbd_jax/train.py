@@ -20,6 +20,7 @@ from rgbd_jax import config as configs
 from rgbd_jax.data.loader import open_split, steps_per_epoch, training_batches
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import make_scorer
+from rgbd_jax.report.files import replacing
 from rgbd_jax.report.logs import ProgressLine, RunLog
 from rgbd_jax.report.metrics import summary
 from rgbd_jax.tasks import make_task
@@ -49,6 +50,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
     mesh = sharding.make_mesh()
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     data = config.data
+    configs.check_choice("data.on_error", data.on_error, ("fail",))
     training = open_split(data.name, data.data_dir, data.train_split, limit=data.limit)
     validation = open_split(data.name, data.data_dir, data.eval_split, limit=data.limit)
     epoch_steps = steps_per_epoch(training, batch_size=config.batch_size, repeat=data.repeat)
@@ -80,6 +82,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
     with StopRequest() as stop, Checkpoints(workdir / "checkpoints", best_metric=BEST_METRIC) as checkpoints:
         if checkpoints.newest is not None:
             state = checkpoints.restore(checkpoints.newest, state, batches, loader)
+            store_config(workdir, config)
         elif config.init_from:
             state = start_from(Path(config.init_from), state)
         first_step, last_step = int(state.step), epoch_steps * (config.stop_epoch or config.num_epochs)
@@ -221,19 +224,23 @@ def claim_workdir(workdir: Path, config: ConfigDict) -> None:
             raise UserError(f"{stored}: the run is another experiment ({found}); choose another --workdir")
     elif workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
         raise UserError(f"{workdir}: is no run and not empty; choose another --workdir")
-    workdir.mkdir(parents=True, exist_ok=True)
-    fresh = stored.with_name(stored.name + ".tmp")
-    fresh.write_text(configs.to_json(config))
-    fresh.replace(stored)
+    else:
+        store_config(workdir, config)
+
+
+def store_config(workdir: Path, config: ConfigDict) -> None:
+    """Write the full config to the run's folder."""
+    with replacing(workdir / "config.json") as temporary:
+        temporary.write_text(configs.to_json(config))
 
 
 def checked(figures: dict[str, float], step: int, checkpoints: Checkpoints) -> dict[str, float]:
     """The figures as floats; trouble if the loss is no longer a number."""
     if not math.isfinite(figures["loss"]):
-        where = (
-            "no checkpoint"
-            if checkpoints.newest is None
-            else f"the last checkpoint is that of step {checkpoints.newest}"
+        saved = (
+            f"the last checkpoint is of step {checkpoints.newest}"
+            if checkpoints.newest
+            else "nothing was saved"
         )
-        raise OutsideError(f"the training loss is {figures['loss']} at step {step}; {where}")
+        raise OutsideError(f"the training loss is {figures['loss']} at step {step}; {saved}")
     return {name: float(value) for name, value in figures.items()}

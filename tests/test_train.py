@@ -89,7 +89,8 @@ def rows(workdir, **chosen):
 
 
 def test_eight_devices_equal_one(config):
-    """In float64, where five steps of a network with batch norm do not yet amplify rounding to something visible."""
+    """In float64, where five steps of a network with batch norm do not yet amplify rounding to something
+    visible."""
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         one, figures_of_one = steps(config, 1, 5, np.float64)
         eight, figures_of_eight = steps(config, 8, 5, np.float64)
@@ -195,7 +196,8 @@ def test_a_request_to_stop_saves_and_a_resumed_run_equals_an_undisturbed_one(
     train(config, tmp_path / "straight")
 
     class StopsInTheMiddleOfTheSecondEpoch:
-        """In place of SIGTERM: `received` turns true when it is asked for the fifth time, in the third step."""
+        """In place of SIGTERM: `received` turns true when it is asked for the fifth time, in the third
+        step."""
 
         asked = 0
 

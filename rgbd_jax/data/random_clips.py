@@ -21,6 +21,7 @@ class Shape:
 SHAPES = {
     "nw_ucla": Shape(10, 201, 1, 20),
     "ntu60": Shape(60, 300, 2, 25),
+    "synthetic": Shape(10, 129, 1, 25),
 }
 
 

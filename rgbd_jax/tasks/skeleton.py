@@ -5,15 +5,16 @@ import jax.numpy as jnp
 from flax import nnx
 from ml_collections import ConfigDict
 
-from rgbd_jax.config import check_choice
+from rgbd_jax.config import check_choice, parity
 from rgbd_jax.losses.classification import correct, cross_entropy
 from rgbd_jax.models.baseline_gcn import BaselineGCN
 from rgbd_jax.models.ctrgcn import CTRGCN
-from rgbd_jax.models.skeleton_graph import LAYOUTS
+from rgbd_jax.models.gap import GAP
 from rgbd_jax.preprocess import skeleton as preprocess
 from rgbd_jax.tasks.task import Batch, Outputs
 
-NETWORKS = ("ctrgcn", "baseline_gcn")
+NETWORKS = {"ctrgcn": CTRGCN, "gap": GAP, "baseline_gcn": BaselineGCN}
+LAYOUTS = ("ntu25", "ucla20")
 FEEDERS = ("ntu", "ucla")
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -28,27 +29,32 @@ class SkeletonTask:
         Raises:
           UserError: if a key of `config.task` or `config.model` has a value that is not allowed.
         """
-        check_choice("model.name", config.model.name, NETWORKS)
-        check_choice("model.layout", config.model.layout, tuple(LAYOUTS))
+        check_choice("model.name", config.model.name, tuple(NETWORKS))
+        check_choice("model.layout", config.model.layout, LAYOUTS)
         check_choice("task.feeder", config.task.feeder, FEEDERS)
         check_choice("task.stream", config.task.stream, preprocess.STREAMS)
         check_choice("dtype", config.dtype, tuple(DTYPES))
+        parity(config)
         self._config = config
         self._num_classes = num_classes
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         model = self._config.model
-        common = dict(
+        layout = model.layout
+        if layout == "ucla20" and "ucla_bones" in parity(self._config):
+            layout = "ucla20_published"
+        own_options = {"k": model.k} if model.name == "gap" else {}
+        return NETWORKS[model.name](
             num_classes=self._num_classes,
-            layout=model.layout,
+            layout=layout,
             num_persons=model.num_persons,
             base_width=model.base_width,
             adaptive=model.adaptive,
             drop_out=model.drop_out,
             dtype=None if self._config.dtype == "float32" else DTYPES[self._config.dtype],
             rngs=rngs,
+            **own_options,
         )
-        return {"ctrgcn": CTRGCN, "baseline_gcn": BaselineGCN}[model.name](**common)
 
     def prepare(self, batch: Batch, key: jax.Array, *, train: bool) -> jax.Array:
         """Joints in metres, (B, T, M, V, C), to the clips that the network sees, (B, window, M, V, C).

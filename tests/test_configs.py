@@ -1,0 +1,116 @@
+"""Every config builds, and the debug variant of each file takes two steps."""
+
+import itertools
+import json
+from pathlib import Path
+
+import jax
+import pytest
+from flax import nnx
+
+from rgbd_jax.bench import main as bench
+from rgbd_jax.config import load_file, override, parity
+from rgbd_jax.errors import UserError
+from rgbd_jax.tasks import make_task
+from rgbd_jax.training.state import Network
+
+STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+PARAMETERS = {"configs/gap/nw_ucla.py": 1_426_892, "configs/gap/ntu60_xsub.py": 1_446_672}
+CLASSES = {"nw_ucla": 10, "ntu60": 60, "synthetic": 10}
+
+FILES = sorted(path for path in map(str, Path("configs").rglob("*.py")) if path != "configs/base.py")
+VARIANTS = ["configs/demo.py"] + [
+    f"{file}:{stream},plain" for file, stream in itertools.product(PARAMETERS, STREAMS)
+]
+
+
+def test_no_config_file_is_forgotten_here():
+    assert sorted({variant.partition(":")[0] for variant in VARIANTS}) == FILES
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_config_builds_its_network(variant):
+    config = override(load_file(variant), [])
+    network = Network(make_task(config, range(CLASSES[config.data.name])).network(nnx.Rngs(0)))
+    count = sum(leaf.size for leaf in jax.tree.leaves(network.params))
+    assert count == PARAMETERS.get(variant.partition(":")[0], count)
+    if ":" in variant:
+        assert config.task.stream == variant.partition(":")[2].removesuffix(",plain")
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        "configs/demo.py:debug",
+        "configs/gap/nw_ucla.py:bone,plain,debug",
+        "configs/gap/ntu60_xsub.py:joint,plain,debug",
+    ],
+)
+def test_the_debug_variant_takes_two_steps(variant, tmp_path, capsys):
+    """Through the benchmark, which needs no data set; it does the same step as training."""
+    bench(
+        [f"--config={variant}", "--steps=2", f"--json={tmp_path / 'bench.json'}"]
+        + [f"--config.data.data_dir={tmp_path}", "--config.batch_size=8"]
+    )
+    figures = json.loads((tmp_path / "bench.json").read_text())
+    assert set(figures) == {
+        "samples_per_s",
+        "step_seconds",
+        "compile_seconds",
+        "peak_memory_bytes",
+        "flops_per_step",
+        "input_samples_per_s",
+        "data_wait",
+        "device",
+        "versions",
+    }
+    assert figures["samples_per_s"] == pytest.approx(8 / figures["step_seconds"])
+    assert figures["flops_per_step"] > 1e6 and figures["peak_memory_bytes"] > 1e6
+    assert figures["input_samples_per_s"] is None and figures["data_wait"] is None
+    assert "steps/s" in capsys.readouterr().out
+
+
+def test_flops_are_those_of_the_whole_step_also_when_it_accumulates(tmp_path):
+    def flops(*overrides):
+        bench(
+            [
+                "--config=configs/demo.py:debug",
+                "--config.model.name=baseline_gcn",
+                "--config.batch_size=16",
+                "--steps=1",
+            ]
+            + [f"--config.data.data_dir={tmp_path}", f"--json={tmp_path / 'bench.json'}", *overrides]
+        )
+        return json.loads((tmp_path / "bench.json").read_text())["flops_per_step"]
+
+    assert flops("--config.accumulate=2") == flops()
+
+
+@pytest.mark.parametrize(
+    "override_text, message",
+    [
+        ("--config.model.name=resnet", "config.model.name='resnet': allowed are ctrgcn, gap, baseline_gcn"),
+        ("--config.model.layout=coco17", "config.model.layout='coco17': allowed are ntu25, ucla20"),
+        ("--config.task.feeder=nyu", "config.task.feeder='nyu': allowed are ntu, ucla"),
+        ("--config.task.stream=bones", "config.task.stream='bones': allowed are joint, bone"),
+        ("--config.task.name=video", "config.task.name='video': allowed are skeleton"),
+        ("--config.dtype=float16", "config.dtype='float16': allowed are float32, bfloat16"),
+        ("--config.parity=old_bones", "config.parity='old_bones': allowed are ucla_bones, all"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named(override_text, message):
+    config = override(load_file("configs/demo.py"), [override_text])
+    with pytest.raises(UserError, match=message):
+        make_task(config, range(10))
+
+
+def test_all_stands_for_every_parity_name():
+    assert parity(override(load_file("configs/demo.py"), ["--config.parity=all"])) == {"ucla_bones"}
+
+
+def test_published_bones_are_asked_for_by_parity():
+    gap = ["--config.model.name=gap", "--config.model.k=1"]
+    plain = override(load_file("configs/gap/nw_ucla.py:joint,plain"), gap)
+    published = override(plain, ["--config.parity=ucla_bones"])
+    layouts = [make_task(config, range(10)).network(nnx.Rngs(0)).layout.name for config in (plain, published)]
+    assert layouts == ["ucla20", "ucla20_published"]
