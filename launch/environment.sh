@@ -38,6 +38,8 @@ if ((${#missing[@]})); then
         echo "error: the installation into .venv failed, see above; start again to go on" >&2
         exit 3
     }
+    # TensorFlow Datasets names pyarrow, 170 MB, among its needs, for Parquet files alone; our records are not.
+    .venv/bin/python -m pip uninstall -qq --yes --disable-pip-version-check pyarrow
     for part in "${missing[@]}"; do
         echo "$version" >".venv/installed-$part"
     done
