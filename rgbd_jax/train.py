@@ -156,8 +156,9 @@ def make_train_step(
 ) -> TrainStep:
     """The pure function (state, raw global batch) -> (new state, figures of this step); to be compiled."""
 
-    def loss_fn(params: Arrays, batch_stats: Arrays, batch: Batch, key: jax.Array):
-        prepare_key, dropout_key = jax.random.split(key)
+    def loss_fn(
+        params: Arrays, batch_stats: Arrays, batch: Batch, prepare_key: jax.Array, dropout_key: jax.Array
+    ):
         inputs = task.prepare(batch, prepare_key, train=True)
         outputs, batch_stats = network.apply(params, batch_stats, inputs, train=True, dropout_key=dropout_key)
         loss, sums = task.loss(outputs, batch)
@@ -165,27 +166,34 @@ def make_train_step(
 
     gradient = jax.grad(loss_fn, has_aux=True)
 
-    def accumulated_gradient(params: Arrays, batch_stats: Arrays, batch: Batch, key: jax.Array):
+    def accumulated_gradient(
+        params: Arrays, batch_stats: Arrays, batch: Batch, prepare_key: jax.Array, dropout_key: jax.Array
+    ):
         """The mean gradient over `config.accumulate` equal parts of the batch, one after the other."""
         parts = config.accumulate
         if parts == 1:
-            return gradient(params, batch_stats, batch, key)
+            return gradient(params, batch_stats, batch, prepare_key, dropout_key)
 
-        def one_part(carry, part_and_key):
+        def one_part(carry, part):
             grads, batch_stats, sums = carry
-            more_grads, (batch_stats, more_sums) = gradient(params, batch_stats, *part_and_key)
+            batch, dropout_key = part
+            more_grads, (batch_stats, more_sums) = gradient(
+                params, batch_stats, batch, prepare_key, dropout_key
+            )
             return (optax.tree.add(grads, more_grads), batch_stats, optax.tree.add(sums, more_sums)), None
 
         nothing = (optax.tree.zeros_like(params), batch_stats, dict.fromkeys(task.reported, jnp.zeros(())))
         # Part i takes every parts-th sample from i on: each device goes on with the samples that it has.
         split = jax.tree.map(lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), batch)
-        (grads, batch_stats, sums), _ = jax.lax.scan(one_part, nothing, (split, jax.random.split(key, parts)))
+        (grads, batch_stats, sums), _ = jax.lax.scan(
+            one_part, nothing, (split, jax.random.split(dropout_key, parts))
+        )
         return optax.tree.scale(1 / parts, grads), (batch_stats, sums)
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Figures]:
-        # The key follows from seed and step: a resumed run needs no stored randomness.
-        key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-        grads, (batch_stats, sums) = accumulated_gradient(state.params, state.batch_stats, batch, key)
+        # The keys follow from seed and step: a resumed run needs no stored randomness.
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), state.step))
+        grads, (batch_stats, sums) = accumulated_gradient(state.params, state.batch_stats, batch, *keys)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema_params = state.ema_params
