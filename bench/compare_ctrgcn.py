@@ -1,0 +1,129 @@
+"""Time the training step of CTR-GCN beside the published PyTorch program's, in one run.
+
+    python bench/compare_ctrgcn.py --original=DIR [--batch_size=16] [--rounds=7] [--threads=2]
+
+DIR is a checkout of the GAP or the CTR-GCN repository, and PyTorch (the extra `torch`) and einops must be
+installed. Nothing of the checkout is copied: its network is imported as it stands, with stand-ins for modules
+that the network itself does not use.
+
+Both make the same step on a clip of NTU's shape, (batch, 64 frames, 2 persons, 25 joints, 3): forward, cross
+entropy, backward, SGD with Nesterov's momentum and weight decay, float32. Ours also prepares the clips from
+raw ones of 300 frames, which the original leaves to its loader. The two take turns, each in a process of its
+own, so that both see the same machine; the figure is the ratio of the medians.
+"""
+
+import argparse
+import multiprocessing
+import statistics
+import sys
+import time
+import types
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+WARM_UP_ROUNDS = 2
+CONFIG = "configs/gap/ntu60_xsub.py:joint,plain"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--original", type=Path, required=True)
+    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2, help="of PyTorch; JAX takes all cores")
+    given = parser.parse_args()
+    if not (given.original / "model" / "ctrgcn.py").is_file():
+        parser.error(f"--original={given.original}: there is no model/ctrgcn.py in it")
+
+    context = multiprocessing.get_context("spawn")
+    workers = {
+        "original": (original_step, (str(given.original.resolve()), given.batch_size, given.threads)),
+        "rgbd_jax": (our_step, (given.batch_size,)),
+    }
+    ends = {}
+    for name, (make_step, arguments) in workers.items():
+        ends[name], far_end = context.Pipe()
+        context.Process(target=serve, args=(far_end, make_step, arguments), daemon=True).start()
+
+    seconds = {name: [] for name in workers}
+    for turn in range(WARM_UP_ROUNDS + given.rounds):
+        for name, end in ends.items():
+            end.send(None)
+            taken = end.recv()
+            if turn >= WARM_UP_ROUNDS:
+                seconds[name].append(taken)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    for name, median in medians.items():
+        spread = f"{min(seconds[name]):.3f} to {max(seconds[name]):.3f}"
+        print(f"{name:<10}{median:.3f} s a step ({spread}), {given.batch_size / median:.2f} samples/s")
+    ratio = medians["original"] / medians["rgbd_jax"]
+    print(f"rgbd_jax makes {ratio:.2f} steps in the time of one of the original")
+
+
+def serve(end: Connection, make_step: Callable[..., Callable[[], None]], arguments: tuple) -> None:
+    """Make a step each time the other end asks, and answer with the seconds it took."""
+    step = make_step(*arguments)
+    while True:
+        end.recv()
+        begun = time.perf_counter()
+        step()
+        end.send(time.perf_counter() - begun)
+
+
+def our_step(batch_size: int) -> Callable[[], None]:
+    import jax
+    from flax import nnx
+
+    from rgbd_jax.config import load_file, override
+    from rgbd_jax.data.random_clips import random_batch, shape_of
+    from rgbd_jax.tasks import make_task
+    from rgbd_jax.train import make_schedule, make_train_step
+    from rgbd_jax.training import sharding
+    from rgbd_jax.training.optimizer import make_optimizer
+    from rgbd_jax.training.state import Network, create_state
+
+    config = override(load_file(CONFIG), [f"--config.batch_size={batch_size}"])
+    shape, mesh = shape_of(config.data.name), sharding.make_mesh()
+    task = make_task(config, range(shape.num_classes))
+    network = Network(task.network(nnx.Rngs(config.seed)))
+    schedule = make_schedule(config, 100)
+    optimizer = make_optimizer(schedule, **config.optimizer)
+    train_step = make_train_step(config, task, network, optimizer, schedule, 100)
+    train_step = jax.jit(train_step, donate_argnums=0, out_shardings=sharding.replicated(mesh))
+    state = create_state(network, optimizer, sharding.replicated(mesh), ema=False, reported=task.reported)
+    batch = sharding.put_batch(random_batch(shape, batch_size), mesh)
+
+    def step() -> None:
+        nonlocal state
+        state, _ = jax.block_until_ready(train_step(state, batch))
+
+    return step
+
+
+def original_step(checkout: str, batch_size: int, threads: int) -> Callable[[], None]:
+    import torch
+
+    torch.set_num_threads(threads)
+    for name in ("clip", "Text_Prompt"):
+        sys.modules[name] = types.ModuleType(name)
+    sys.path.insert(0, checkout)
+    from model.ctrgcn import Model
+
+    network = Model(num_class=60, num_point=25, num_person=2, graph="graph.ntu_rgb_d.Graph").train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=4e-4)
+    clips = torch.randn(batch_size, 3, 64, 25, 2)
+    labels = torch.randint(0, 60, (batch_size,))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(clips), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+if __name__ == "__main__":
+    main()
