@@ -1,17 +1,17 @@
 """How results reach the disk: whole or not at all, and as JSON that every program reads."""
 
+import contextlib
 import json
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rgbd_jax.errors import OutsideError
 
 
-@contextmanager
+@contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`, with its ending; rename it to `path` when the block ends well.
 
@@ -31,7 +31,8 @@ def replacing(path: Path) -> Iterator[Path]:
             f"{path}: cannot be written ({error.strerror or error}); nothing was replaced"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing can be removed
+            temporary.unlink(missing_ok=True)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

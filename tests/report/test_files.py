@@ -34,6 +34,15 @@ def test_a_full_disk_is_trouble_from_outside(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def test_a_place_below_a_file_is_trouble_from_outside(tmp_path):
+    (tmp_path / "file").write_text("old")
+    path = tmp_path / "file" / "table.csv"
+    with pytest.raises(OutsideError, match=r"table\.csv: cannot be written \(") as raised, replacing(path):
+        pytest.fail("there is nowhere to write")
+    assert "\n" not in str(raised.value)
+    assert (tmp_path / "file").read_text() == "old"
+
+
 def test_json_has_no_word_for_nan():
     text = to_json({"loss": math.nan, "inner": [math.inf, 1.5, 2, "nan", None, True]})
     assert json.loads(text) == {"loss": None, "inner": [None, 1.5, 2, "nan", None, True]}
