@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rgbd_jax.report.files import replacing, to_json
+from rgbd_jax.report.files import remove, replacing, to_json
 from rgbd_jax.report.metrics import class_figures, confusion_matrix, log_probabilities, ranking, summary
 from rgbd_jax.report.pictures import confusion_picture
 from rgbd_jax.report.scores import Scores, write_scores
@@ -21,7 +21,9 @@ def write_evaluation(folder: Path, scores: Scores, extra: dict[str, Any]) -> dic
         per_class.csv          class, count, recall, precision
         confusion_matrix.csv   true class by predicted class; .png is its picture
         errors.csv             id, label, prediction, probability of each wrong sample, the surest first
-        metrics.json           the summary and `extra`; written last, so its presence says that all is there
+        metrics.json           data set, split, the summary and `extra`
+
+    `metrics.json` is removed first and written last: its presence says that all the rest is there.
 
     Returns:
       What is in `metrics.json`.
@@ -29,6 +31,7 @@ def write_evaluation(folder: Path, scores: Scores, extra: dict[str, Any]) -> dic
     Raises:
       OutsideError: if the disk refuses.
     """
+    remove(folder / "metrics.json")
     confusion = confusion_matrix(scores)
     write_scores(folder / "scores.npz", scores)
     write_per_class(folder / "per_class.csv", confusion, scores.class_names)
@@ -36,7 +39,7 @@ def write_evaluation(folder: Path, scores: Scores, extra: dict[str, Any]) -> dic
     with replacing(folder / "confusion_matrix.png") as temporary:
         confusion_picture(confusion, scores.class_names).savefig(temporary)
     write_errors(folder / "errors.csv", scores)
-    metrics = summary(scores) | extra
+    metrics = {"data_set": scores.data_set, "split": scores.split} | summary(scores) | extra
     with replacing(folder / "metrics.json") as temporary:
         temporary.write_text(to_json(metrics, indent=2) + "\n", encoding="utf-8")
     return metrics

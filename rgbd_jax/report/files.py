@@ -35,6 +35,14 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def remove(path: Path) -> None:
+    """Remove a file if it is there. OutsideError if the disk refuses."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutsideError(f"{path}: cannot be removed ({error.strerror or error})") from error
+
+
 def to_json(value: Any, indent: int | None = None) -> str:
     """Strict JSON. A number that is not finite, for which JSON has no word, becomes null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False)

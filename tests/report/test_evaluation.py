@@ -6,6 +6,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from rgbd_jax.errors import OutsideError
+from rgbd_jax.report import evaluation
 from rgbd_jax.report.evaluation import write_evaluation
 from rgbd_jax.report.pictures import confusion_picture
 from rgbd_jax.report.scores import read_scores
@@ -29,6 +31,7 @@ def test_all_files_agree_with_the_scores(tmp_path, scores):
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     assert metrics["checkpoint_step"] == 12
     assert metrics["skipped"] == 0
+    assert (metrics["data_set"], metrics["split"]) == ("synthetic", "test")
     np.testing.assert_array_equal(read_scores(folder / "scores.npz").logits, scores.logits)
     assert read_csv(folder / "per_class.csv") == [
         ["class", "count", "recall", "precision"],
@@ -68,6 +71,27 @@ def test_a_second_evaluation_replaces_the_first(tmp_path, scores):
     write_evaluation(tmp_path, scores, {"checkpoint_step": 2})
     assert sorted(tmp_path.iterdir()) == files
     assert json.loads((tmp_path / "metrics.json").read_text())["checkpoint_step"] == 2
+
+
+def test_an_interrupted_evaluation_has_no_metrics(tmp_path, scores, monkeypatch):
+    write_evaluation(tmp_path, scores, {"checkpoint_step": 1})
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(evaluation, "write_errors", interrupt)
+        write_evaluation(tmp_path, scores, {"checkpoint_step": 2})
+    assert not (tmp_path / "metrics.json").exists()
+    assert not list(tmp_path.glob(".*"))
+    write_evaluation(tmp_path, scores, {"checkpoint_step": 2})
+    assert (tmp_path / "metrics.json").exists()
+
+
+def test_a_folder_below_a_file_is_trouble_from_outside(tmp_path, scores):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(OutsideError, match=r"eval.metrics\.json: cannot be removed"):
+        write_evaluation(tmp_path / "run" / "eval", scores, {})
 
 
 @pytest.mark.parametrize("classes", [1, 10, 120])
