@@ -1,5 +1,6 @@
 """The JSON files of NW-UCLA: one clip a file, `skeletons` [frames][20 joints][x, y, z] in metres."""
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -18,10 +19,11 @@ def read_nw_ucla_json(path: str | os.PathLike) -> np.ndarray:
       path: a JSON file with the key `skeletons`; other keys are ignored.
 
     Returns:
-      Joint positions in metres, float64 (T, M=1, V=20, C=3), T ≥ 1.
+      Joint positions in metres, float32 (T, M=1, V=20, C=3), T ≥ 1.
 
     Raises:
-      UserError: the file cannot be read or is no such file, has no frames, or a value that is not finite.
+      UserError: the file cannot be read or is no such file, has no frames, or a value that is no number or
+        not finite in float32.
     """
     path = Path(path)
     try:
@@ -37,18 +39,26 @@ def read_nw_ucla_json(path: str | os.PathLike) -> np.ndarray:
     if not isinstance(frames, list) or not frames:
         raise UserError(f"{path}: skeletons has no frames; a list of at least one frame is needed")
     try:
-        joints = np.asarray(frames, np.float64)
+        with np.errstate(over="ignore"):  # becomes infinite, which is found below
+            joints = np.asarray(frames, np.float32)
     except (TypeError, ValueError):  # ragged, or something that is no number
         joints = np.empty(0)
-    if joints.shape != (len(frames), NUM_JOINTS, 3):
+    if joints.shape != (len(frames), NUM_JOINTS, 3) or not _all_numbers(frames):
         raise UserError(f"{path}: {_first_misshapen(frames)}")
     if not np.isfinite(joints).all():
         frame, joint, axis = np.argwhere(~np.isfinite(joints))[0]
-        value = joints[frame, joint, axis]
+        value = frames[frame][joint][axis]
         raise UserError(
-            f"{path}: frame {frame}, joint {joint}: {'xyz'[axis]} is {value}; finite metres are needed"
+            f"{path}: frame {frame}, joint {joint}: {'xyz'[axis]} is {value};"
+            " metres that are finite in float32 are needed"
         )
     return joints[:, None]
+
+
+def _all_numbers(frames: list) -> bool:
+    """Whether no value is a string, a boolean or null, all of which numpy would take for numbers."""
+    joints = itertools.chain.from_iterable(frames)
+    return set(map(type, itertools.chain.from_iterable(joints))) == {float}
 
 
 def _first_misshapen(frames: list) -> str:
@@ -58,10 +68,6 @@ def _first_misshapen(frames: list) -> str:
             found = f"{len(frame)} joints" if isinstance(frame, list) else repr(frame)
             return f"frame {index} has {found}; {NUM_JOINTS} joints are needed"
         for number, joint in enumerate(frame):
-            if (
-                not isinstance(joint, list)
-                or len(joint) != 3
-                or not all(isinstance(x, int | float) for x in joint)
-            ):
+            if not isinstance(joint, list) or [type(x) for x in joint] != [float] * 3:
                 return f"frame {index}, joint {number} is {joint!r}; three numbers [x, y, z] are needed"
     raise AssertionError("no misshapen frame")

@@ -19,6 +19,12 @@ def joints_with(value: float) -> np.ndarray:
     return frames
 
 
+def skeletons_with(value) -> dict:
+    frames = FRAMES.tolist()
+    frames[2][7][1] = value
+    return {"skeletons": frames}
+
+
 def cut_off(path):
     path.write_text(path.read_text()[:500])
 
@@ -49,6 +55,28 @@ BAD_CLIPS = {
     ),
     "NaN": ("a01_s01_e00_v01", joints_with(np.nan), {}, None, "frame 2, joint 7: y is nan"),
     "infinity": ("a01_s01_e00_v01", joints_with(-np.inf), {}, None, "frame 2, joint 7: y is -inf"),
+    "too large for float32": (
+        "a01_s01_e00_v01",
+        joints_with(1e300),
+        {},
+        None,
+        r"frame 2, joint 7: y is 1e\+300; .*float32",
+    ),
+    "a number as text": (
+        "a01_s01_e00_v01",
+        FRAMES,
+        skeletons_with("1.5"),
+        None,
+        r"frame 2, joint 7 is .*'1\.5'.*; three numbers",
+    ),
+    "a boolean": (
+        "a01_s01_e00_v01",
+        FRAMES,
+        skeletons_with(True),
+        None,
+        "frame 2, joint 7 is .*True.*; three numbers",
+    ),
+    "null": ("a01_s01_e00_v01", FRAMES, skeletons_with(None), None, "frame 2, joint 7 is .*None.*; three"),
     "no frames": ("a01_s01_e00_v01", FRAMES[:0], {}, None, "no frames"),
     "no skeletons": (
         "a01_s01_e00_v01",
