@@ -5,12 +5,13 @@ python -m rgbd_jax.main --config=configs/demo.py --workdir=runs/demo
 
 from ml_collections import ConfigDict
 
-from configs.base import debug, skeleton_config
+from rgbd_jax.defaults import debug, skeleton_config
+from rgbd_jax.errors import UserError
 
 
 def get_config(variant: str = "") -> ConfigDict:
     if variant not in ("", "debug"):
-        raise ValueError(f"variant {variant!r}: allowed is debug")
+        raise UserError(f"variant {variant!r}: allowed is debug")
     config = skeleton_config()
     config.batch_size = 32
     config.num_epochs = 12

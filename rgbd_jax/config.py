@@ -16,6 +16,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from rgbd_jax.defaults import defaults_of
 from rgbd_jax.errors import UserError
 
 # A run may be gone on with although these differ: they change where it stops and what it reports, not what it
@@ -74,7 +75,7 @@ def load_file(path_and_variant: str) -> ConfigDict:
         raise UserError(f"--config={path}: the file has no function get_config(variant)")
     try:
         return module.get_config(variant)
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"--config={path_and_variant}: {error}") from error
 
 
@@ -129,8 +130,12 @@ def from_json(text: str) -> ConfigDict:
 
 
 def from_dict(groups: dict[str, Any]) -> ConfigDict:
-    """A config from nested dicts, with tuples where JSON has lists."""
-    return ConfigDict(_tuples(groups)).lock()
+    """A stored config from nested dicts, with tuples where JSON has lists.
+
+    A key that did not exist yet when it was stored gets its default, which stands for what was done then.
+    """
+    defaults = defaults_of(groups.get("task", {}).get("name", "")).to_dict()
+    return ConfigDict(_filled(_tuples(groups), defaults)).lock()
 
 
 def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
@@ -170,6 +175,14 @@ def _find(config: ConfigDict, key: str) -> Any:
             f"--config.{key}: {found} is a group; set one of its keys: {', '.join(sorted(group))}"
         )
     return group
+
+
+def _filled(groups: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Nested dicts with the keys of `defaults` that they lack."""
+    return {
+        key: _filled(value, defaults.get(key, {})) if isinstance(value, dict) else value
+        for key, value in (defaults | groups).items()
+    }
 
 
 def _tuples(value: Any) -> Any:

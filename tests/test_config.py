@@ -1,7 +1,13 @@
+import json
+import shutil
+import subprocess
+import sys
+
 import pytest
 from ml_collections import ConfigDict
 
 from rgbd_jax import config as configs
+from rgbd_jax.defaults import skeleton_config
 from rgbd_jax.errors import UserError
 
 
@@ -45,9 +51,39 @@ def test_a_wrong_override_is_named(config, text, message):
         configs.override(config, ["--config.seed=2", text])
 
 
-def test_a_config_survives_json(config):
-    stored = configs.override(config, [])
+def test_a_config_survives_json():
+    stored = configs.override(skeleton_config(), ["--config.schedule.steps=(0.5,0.7)"])
     assert configs.from_json(configs.to_json(stored)) == stored
+
+
+@pytest.fixture
+def older():
+    """A config as it was stored before some keys existed."""
+    groups = configs.override(skeleton_config(), ["--config.seed=5"]).to_dict()
+    del groups["ema_decay"], groups["data"]["limit"], groups["model"]
+    return groups
+
+
+def test_a_run_from_before_a_key_existed_can_be_gone_on_with(older):
+    stored = configs.from_json(json.dumps(older))
+    new = configs.override(skeleton_config(), ["--config.seed=5"])
+    assert configs.differences(stored, new) == []
+    changed = configs.override(new, ["--config.ema_decay=0.9"])
+    assert configs.differences(stored, changed) == ["ema_decay: 0.0 -> 0.9"]
+
+
+def test_a_checkpoint_from_before_a_key_existed_can_be_evaluated(older):
+    arguments = configs.ConfigArguments(None, ("--config.data.limit=3",))
+    config = arguments.load(default=configs.from_dict(older))
+    assert (config.seed, config.ema_decay, config.data.limit) == (5, 0.0, 3)
+    assert config.model.to_dict() == skeleton_config().model.to_dict()
+
+
+def test_a_config_file_loads_from_any_folder(tmp_path):
+    file = shutil.copy("configs/demo.py", tmp_path)
+    program = "import sys; from rgbd_jax.config import load_file; print(load_file(sys.argv[1]).data.name)"
+    command = [sys.executable, "-c", program, file]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout == "synthetic\n"
 
 
 def test_differences_that_matter_to_a_run(config):

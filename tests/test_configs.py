@@ -10,15 +10,16 @@ from flax import nnx
 
 from rgbd_jax.bench import main as bench
 from rgbd_jax.config import load_file, override, parity
+from rgbd_jax.defaults import STREAMS
 from rgbd_jax.errors import UserError
+from rgbd_jax.preprocess import skeleton as preprocess
 from rgbd_jax.tasks import make_task
 from rgbd_jax.training.state import Network
 
-STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 PARAMETERS = {"configs/gap/nw_ucla.py": 1_426_892, "configs/gap/ntu60_xsub.py": 1_446_672}
 CLASSES = {"nw_ucla": 10, "ntu60": 60, "synthetic": 10}
 
-FILES = sorted(path for path in map(str, Path("configs").rglob("*.py")) if path != "configs/base.py")
+FILES = sorted(map(str, Path("configs").rglob("*.py")))
 VARIANTS = ["configs/demo.py"] + [
     f"{file}:{stream},plain" for file, stream in itertools.product(PARAMETERS, STREAMS)
 ]
@@ -26,6 +27,10 @@ VARIANTS = ["configs/demo.py"] + [
 
 def test_no_config_file_is_forgotten_here():
     assert sorted({variant.partition(":")[0] for variant in VARIANTS}) == FILES
+
+
+def test_config_files_offer_the_streams_that_exist():
+    assert preprocess.STREAMS == STREAMS
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -8,15 +8,14 @@ streams.
 
 from ml_collections import ConfigDict
 
-from configs.base import debug, skeleton_config, split_variant
-
-STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+from rgbd_jax.defaults import STREAMS, debug, skeleton_config, split_variant
+from rgbd_jax.errors import UserError
 
 
 def get_config(variant: str = "joint,plain") -> ConfigDict:
     stream, flags = split_variant(variant, one_of=STREAMS, flags=("plain", "debug"))
     if "plain" not in flags:
-        raise ValueError(f"variant {variant!r}: training with text is not there yet; write {stream},plain")
+        raise UserError(f"variant {variant!r}: training with text is not there yet; write {stream},plain")
     config = skeleton_config()
     config.batch_size = 64
     config.num_epochs = 65

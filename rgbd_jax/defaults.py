@@ -1,11 +1,17 @@
-"""The keys that every config has, with their defaults, and the variants that every config accepts."""
+"""The keys that every config has, with their defaults, and what config files are made with."""
 
 from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
+from rgbd_jax.errors import UserError
 
-def get_config() -> ConfigDict:
+# What the skeleton task sees of the joints: positions, bones, and the change of both from frame to frame.
+STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+
+
+def general_config() -> ConfigDict:
+    """What a config of any task has."""
     config = ConfigDict()
     config.seed = 1
     config.batch_size = 64  # global, over all devices and processes
@@ -46,14 +52,17 @@ def get_config() -> ConfigDict:
     schedule.decay_rate = 0.1
     schedule.minimum = 0.0
     schedule.per = "epoch"
+
+    config.task = task = ConfigDict()
+    task.name = ""
     return config
 
 
 def skeleton_config() -> ConfigDict:
-    """The base with what the skeleton task adds: plain CTR-GCN on 64 frames of NTU's skeleton."""
-    config = get_config()
+    """What a config of the skeleton task has: plain CTR-GCN on 64 frames of NTU's skeleton."""
+    config = general_config()
 
-    config.task = task = ConfigDict()
+    task = config.task
     task.name = "skeleton"
     task.feeder = "ntu"  # whose preparation and augmentation: ntu or ucla
     task.stream = "joint"
@@ -71,15 +80,20 @@ def skeleton_config() -> ConfigDict:
     return config
 
 
+def defaults_of(task: str) -> ConfigDict:
+    """The config of a task before any experiment changes it; of an unknown task what all have."""
+    return skeleton_config() if task == "skeleton" else general_config()
+
+
 def split_variant(variant: str, *, one_of: Sequence[str], flags: Sequence[str]) -> tuple[str, set[str]]:
     """Take `choice,flag,flag` apart.
 
     Raises:
-      ValueError: if the first word is none of `one_of`, or another none of `flags`.
+      UserError: if the first word is none of `one_of`, or another none of `flags`.
     """
     choice, *chosen = variant.split(",")
     if choice not in one_of or not set(chosen) <= set(flags):
-        raise ValueError(
+        raise UserError(
             f"variant {variant!r}: allowed is one of {', '.join(one_of)}, then any of {', '.join(flags)}"
         )
     return choice, set(chosen)
