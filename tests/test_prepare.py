@@ -1,7 +1,9 @@
 """The prepare command, and the way from published files to what a network reads."""
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -59,6 +61,25 @@ def test_reference_numbers_hold_through_records(source, tmp_path):
         )(clips)
         want = reference[f"val_{stream}"].transpose(0, 2, 4, 3, 1)
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
+
+
+def test_what_a_killed_preparation_left_is_removed_after_a_day(source, tmp_path):
+    def incomplete(name, age_of_folder, age_of_file):
+        path = tmp_path / "data" / name / "1.0.0.array_record"
+        path.parent.mkdir(parents=True)
+        path.write_text("half")
+        os.utime(path, (time.time() - age_of_file,) * 2)
+        os.utime(path.parent, (time.time() - age_of_folder,) * 2)
+        return path.parent
+
+    day = 24 * 3600
+    old = incomplete("nw_ucla/incomplete.AAAAAA_1.0.0", 2 * day, 2 * day)
+    running = incomplete("nw_ucla/incomplete.BBBBBB_1.0.0", 2 * day, 60)
+    another = incomplete("ntu60/incomplete.CCCCCC_1.0.0", 2 * day, 2 * day)
+    prepare.main(["nw_ucla", f"--source={source}", f"--data_dir={tmp_path / 'data'}"])
+    assert not old.exists()
+    assert running.exists()
+    assert another.exists()
 
 
 def test_faults_are_listed_and_end_with_status_2(source, tmp_path):

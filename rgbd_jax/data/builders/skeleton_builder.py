@@ -11,7 +11,9 @@ import contextlib
 import dataclasses
 import io
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,6 +23,10 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from rgbd_jax.errors import OutsideError, UserError
+
+# After so many seconds without a write a preparation is taken for dead: it may run on another machine, where
+# its process cannot be asked.
+ABANDONED_AFTER = 24 * 3600
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,10 +88,13 @@ class SkeletonBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def prepare(self) -> None:
         """Write the records. Nothing is left behind if it fails.
 
+        What an earlier preparation left that was killed is removed first, when it is a day old.
+
         Raises:
           UserError: the source or an item in it is faulty.
           OutsideError: the records cannot be written.
         """
+        self._remove_abandoned()
         tfds.disable_progress_bar()  # it knows no totals; ours does
         try:
             # Both for a download that does not take place: the folder it would go to, and its announcement.
@@ -121,6 +130,13 @@ class SkeletonBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def split_sizes(self) -> dict[str, int]:
         """The number of prepared clips of each split."""
         return {split: self.info.splits[split].num_examples for split in self.PUBLISHED_SIZES}
+
+    def _remove_abandoned(self) -> None:
+        for folder in Path(self.data_dir).parent.glob("incomplete.*"):
+            with contextlib.suppress(OSError):  # it is being written or removed by another, or is not ours
+                last_write = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+                if time.time() - last_write > ABANDONED_AFTER:
+                    shutil.rmtree(folder)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
