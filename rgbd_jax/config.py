@@ -7,8 +7,10 @@ ignored. Sequences in it are tuples, so that a config read back from JSON equals
 import copy
 import dataclasses
 import importlib.util
+import inspect
 import json
 import os
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -64,19 +66,38 @@ class ConfigArguments:
 
 
 def load_file(path_and_variant: str) -> ConfigDict:
-    """Call `get_config(variant)` of a config file, given as `path.py` or `path.py:variant`."""
+    """Call `get_config(variant)` of a config file, given as `path.py` or `path.py:variant`.
+
+    Raises:
+      UserError: if there is no such file, it fails, or what it returns is no complete config.
+    """
     path, _, variant = path_and_variant.partition(":")
     if not path.endswith(".py") or not os.path.isfile(path):
         raise UserError(f"--config={path_and_variant}: there is no config file {path}; try configs/demo.py")
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, "get_config"):
-        raise UserError(f"--config={path}: the file has no function get_config(variant)")
     try:
-        return module.get_config(variant)
+        spec.loader.exec_module(module)
+        get_config = getattr(module, "get_config", None)
+        if not _takes_one_argument(get_config):
+            raise UserError("the file needs a function get_config(variant) that takes the variant")
+        config = get_config(variant)
     except UserError as error:
         raise UserError(f"--config={path_and_variant}: {error}") from error
+    except Exception as error:
+        raise UserError(f"{_place(error, spec.origin, path)}: {_one_line(error)}") from error
+    if not isinstance(config, ConfigDict):
+        kind = type(config).__name__
+        raise UserError(f"--config={path_and_variant}: get_config returns {kind}, not a ConfigDict")
+    task = config.get("task", ConfigDict())
+    needed = leaves(defaults_of(task.get("name", "") if isinstance(task, ConfigDict) else ""))
+    missing = sorted(needed.keys() - leaves(config).keys())
+    if missing:
+        some = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
+        raise UserError(
+            f"--config={path_and_variant}: keys are missing: {some}; begin with skeleton_config()"
+        )
+    return config
 
 
 def override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
@@ -157,6 +178,30 @@ def leaves(config: ConfigDict) -> dict[str, Any]:
         else:
             flat[key] = value
     return flat
+
+
+def _takes_one_argument(function: Any) -> bool:
+    try:
+        inspect.signature(function).bind("")
+    except TypeError:
+        return False
+    return True
+
+
+def _place(error: Exception, file: str, shown: str) -> str:
+    """Where in a config file an exception came from: `shown, line N`, or `shown` if that is not known."""
+    if isinstance(error, SyntaxError):
+        lines = [error.lineno] if error.filename == file else []
+    else:
+        lines = [
+            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file
+        ]
+    return f"--config={shown}, line {lines[-1]}" if lines else f"--config={shown}"
+
+
+def _one_line(error: Exception) -> str:
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {' '.join(message.split())}"
 
 
 def _find(config: ConfigDict, key: str) -> Any:

@@ -113,3 +113,42 @@ def test_config_arguments_are_taken_out_of_a_command_line():
 def test_a_wrong_config_file_is_named(text, message):
     with pytest.raises(UserError, match=message):
         configs.load_file(text)
+
+
+COMPLETE = "from rgbd_jax.defaults import skeleton_config\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\ndef get_config(variant:\n", r"c.py, line 2: SyntaxError: .*"),
+        ("import nowhere", r"c.py, line 1: ModuleNotFoundError: No module named 'nowhere'"),
+        ("def get_config(variant):\n    return 1 / 0", r"c.py, line 2: ZeroDivisionError: division by zero"),
+        (
+            COMPLETE + "def get_config(v):\n    c = skeleton_config()\n    c.seed = 'a'",
+            r"c.py, line 4: TypeErr",
+        ),
+        ("x = 1", r"c.py: the file needs a function get_config\(variant\)"),
+        ("get_config = 3", r"c.py: the file needs a function get_config\(variant\)"),
+        (COMPLETE + "get_config = skeleton_config", r"c.py: the file needs .* that takes the variant"),
+        (
+            "def get_config(variant):\n    return dict(seed=1)",
+            r"c.py: get_config returns dict, not a ConfigDict",
+        ),
+        (
+            COMPLETE
+            + "def get_config(v):\n    c = skeleton_config()\n    del c.seed, c.model.k\n    return c",
+            r"c.py: keys are missing: model.k, seed; begin with skeleton_config\(\)",
+        ),
+        (
+            COMPLETE + "def get_config(v):\n    c = skeleton_config()\n    del c.task\n    return c",
+            r"c.py: keys are missing: task.name; begin with",
+        ),
+    ],
+)
+def test_a_config_file_that_cannot_be_used_is_named(tmp_path, text, message):
+    file = tmp_path / "c.py"
+    file.write_text(text)
+    with pytest.raises(UserError, match=message) as caught:
+        configs.load_file(str(file))
+    assert "\n" not in str(caught.value)
