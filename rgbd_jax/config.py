@@ -18,15 +18,13 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from rgbd_jax.config_rules import PARITY, check_values
 from rgbd_jax.defaults import defaults_of
 from rgbd_jax.errors import UserError
 
 # A run may be gone on with although these differ: they change where it stops and what it reports, not what it
 # computes.
 FREE_ON_RESUME = ("stop_epoch", "log_every", "data.data_dir", "data.num_workers")
-
-# The published behaviours that `config.parity` can ask for; docs/parity.md says what each one is.
-PARITY = ("ucla_bones",)
 
 _PREFIX = "--config"
 
@@ -59,10 +57,16 @@ class ConfigArguments:
         return cls(file, tuple(overrides)), rest
 
     def load(self, default: ConfigDict | None = None) -> ConfigDict:
-        """The config of the file, or `default` where no file is given, with the overrides applied."""
+        """The config of the file, or `default` where no file is given, with the overrides applied.
+
+        Raises:
+          UserError: if there is none, or a key or a value is not allowed.
+        """
         if self.file is None and default is None:
             raise UserError("--config is missing: give a config file, for example --config=configs/demo.py")
-        return override(default if self.file is None else load_file(self.file), self.overrides)
+        config = override(default if self.file is None else load_file(self.file), self.overrides)
+        check_values(leaves(config))
+        return config
 
 
 def load_file(path_and_variant: str) -> ConfigDict:
@@ -130,13 +134,7 @@ def check_choice(key: str, value: Any, allowed: Sequence[Any]) -> None:
 
 
 def parity(config: ConfigDict) -> frozenset[str]:
-    """The published behaviours that a config asks for; `all` stands for every name.
-
-    Raises:
-      UserError: for a name that does not exist.
-    """
-    for name in config.parity:
-        check_choice("parity", name, (*PARITY, "all"))
+    """The published behaviours that a config asks for; `all` stands for every name."""
     return frozenset(PARITY if "all" in config.parity else config.parity)
 
 

@@ -99,8 +99,6 @@ def test_flops_are_those_of_the_whole_step_also_when_it_accumulates(tmp_path):
         ("--config.task.feeder=nyu", "config.task.feeder='nyu': allowed are ntu, ucla"),
         ("--config.task.stream=bones", "config.task.stream='bones': allowed are joint, bone"),
         ("--config.task.name=video", "config.task.name='video': allowed are skeleton"),
-        ("--config.dtype=float16", "config.dtype='float16': allowed are float32, bfloat16"),
-        ("--config.parity=old_bones", "config.parity='old_bones': allowed are ucla_bones, all"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_named(override_text, message):

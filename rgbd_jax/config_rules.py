@@ -1,0 +1,116 @@
+"""What the values of a config may be: one table, checked once, when a config is loaded.
+
+What only a task can know (its networks, streams, feeders) is checked by the task.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from rgbd_jax.errors import UserError
+
+# The published behaviours that `config.parity` can ask for; docs/parity.md says what each one is.
+PARITY = ("ucla_bones",)
+
+
+class Rule(NamedTuple):
+    """What is allowed, in words, and the test of a value."""
+
+    allowed: str
+    test: Callable[[Any], bool]
+
+
+def at_least(low: int) -> Rule:
+    return Rule(f"{low} or more", lambda value: low <= value < float("inf"))
+
+
+def multiple_of(factor: int, low: int) -> Rule:
+    return Rule(f"a multiple of {factor}, {low} or more", lambda value: value >= low and value % factor == 0)
+
+
+def one_of(*names: str) -> Rule:
+    return Rule(f"one of {', '.join(names)}", lambda value: value in names)
+
+
+def each(rule: Rule) -> Rule:
+    return Rule(f"a tuple, each value {rule.allowed}", lambda values: all(map(rule.test, values)))
+
+
+POSITIVE = Rule("more than 0", lambda value: 0 < value < float("inf"))
+FRACTION = Rule("0 to 1", lambda value: 0 <= value <= 1)
+BELOW_ONE = Rule("0 or more, below 1", lambda value: 0 <= value < 1)
+# Larger numbers would give the same random numbers as smaller ones.
+SEED = Rule(f"0 to {2**32 - 1}", lambda value: 0 <= value < 2**32)
+
+RULES = {
+    "seed": SEED,
+    "batch_size": at_least(1),
+    "eval_batch_size": at_least(1),
+    "num_epochs": at_least(1),
+    "stop_epoch": at_least(0),
+    "dtype": one_of("float32", "bfloat16"),
+    "parity": each(one_of(*PARITY, "all")),
+    "accumulate": at_least(1),
+    "ema_decay": BELOW_ONE,
+    "log_every": at_least(1),
+    "checkpoint_every": at_least(1),
+    "data.repeat": at_least(1),
+    "data.limit": at_least(0),
+    "data.num_workers": at_least(0),
+    "data.on_error": one_of("fail"),
+    "optimizer.name": one_of("sgd", "adam", "adamw"),
+    "optimizer.momentum": BELOW_ONE,
+    "optimizer.weight_decay": at_least(0),
+    "optimizer.clip_norm": at_least(0),
+    "schedule.name": one_of("constant", "step", "cosine"),
+    "schedule.base_lr": POSITIVE,
+    "schedule.reference_batch": at_least(1),
+    "schedule.warm_up": BELOW_ONE,
+    "schedule.steps": each(FRACTION),
+    "schedule.decay_rate": at_least(0),
+    "schedule.minimum": at_least(0),
+    "schedule.per": one_of("epoch", "step"),
+    # The networks halve the frames twice.
+    "task.window": multiple_of(4, low=4),
+    "task.label_smoothing": BELOW_ONE,
+    "model.num_persons": at_least(1),
+    # CTR-GCN parts the channels among four branches, and takes an eighth of them for the relations of joints.
+    "model.base_width": multiple_of(4, low=8),
+    "model.drop_out": BELOW_ONE,
+    "model.k": at_least(0),
+}
+
+# Rules between two keys; the test sees the whole config.
+RELATIONS = (
+    ("accumulate", "batch_size", "a divisor of", lambda c: c["batch_size"] % c["accumulate"] == 0),
+    # A clip of one frame has no more to draw from, as the published feeder copies each frame 100 times.
+    (
+        "task.window",
+        "task.feeder",
+        "at most 100 for",
+        lambda c: c["task.feeder"] != "ucla" or c["task.window"] <= 100,
+    ),
+)
+
+
+def check_values(values: Mapping[str, Any]) -> None:
+    """See that the values of a config, by their dotted keys, are allowed. Keys that it lacks are passed over.
+
+    Raises:
+      UserError: for the first that is not; names the key, the value and what is allowed.
+    """
+    for key, rule in RULES.items():
+        if key in values and not _passes(rule.test, values[key]):
+            raise UserError(f"config.{key}={values[key]!r}: allowed is {rule.allowed}")
+    for key, other, allowed, test in RELATIONS:
+        if key in values and other in values and not test(values):
+            raise UserError(
+                f"config.{key}={values[key]!r}: allowed is {allowed} config.{other}={values[other]!r}"
+            )
+
+
+def _passes(test: Callable[[Any], bool], value: Any) -> bool:
+    """Whether a value passes a test; one that cannot be compared, such as text for a number, does not."""
+    try:
+        return test(value)
+    except TypeError:
+        return False

@@ -1,0 +1,103 @@
+"""A value that is not allowed is refused when the config is loaded."""
+
+import pytest
+
+from rgbd_jax.config import ConfigArguments, leaves
+from rgbd_jax.config_rules import RULES
+from rgbd_jax.defaults import skeleton_config
+from rgbd_jax.errors import UserError
+
+
+def load(*overrides):
+    return ConfigArguments(None, tuple(f"--config.{text}" for text in overrides)).load(skeleton_config())
+
+
+def test_each_rule_is_for_a_key_that_exists_and_allows_its_default():
+    assert RULES.keys() <= leaves(skeleton_config()).keys()
+    load()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seed=4294967295",
+        "batch_size=1",
+        "ema_decay=0.999",
+        "parity=all",
+        "parity=('ucla_bones',)",
+        "schedule.steps=(0,0.5,1.0)",
+        "schedule.steps=()",
+        "schedule.warm_up=0",
+        "task.window=100",
+        "model.base_width=8",
+        "model.k=8",
+        "dtype=bfloat16",
+    ],
+)
+def test_the_edges_are_allowed(text):
+    load(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed=-1", "config.seed=-1: allowed is 0 to 4294967295"),
+        ("seed=4294967296", "config.seed=4294967296: allowed is 0 to"),
+        ("batch_size=0", "config.batch_size=0: allowed is 1 or more"),
+        ("eval_batch_size=-8", "config.eval_batch_size=-8: allowed is 1 or more"),
+        ("num_epochs=0", "config.num_epochs=0: allowed is 1 or more"),
+        ("stop_epoch=-1", "config.stop_epoch=-1: allowed is 0 or more"),
+        ("dtype=float16", "config.dtype='float16': allowed is one of float32, bfloat16"),
+        (
+            "parity=old_bones",
+            "config.parity=('old_bones',): allowed is a tuple, each value one of ucla_bones, all",
+        ),
+        ("accumulate=0", "config.accumulate=0: allowed is 1 or more"),
+        ("accumulate=3", "config.accumulate=3: allowed is a divisor of config.batch_size=64"),
+        ("ema_decay=1.0", "config.ema_decay=1.0: allowed is 0 or more, below 1"),
+        ("log_every=0", "config.log_every=0: allowed is 1 or more"),
+        ("checkpoint_every=0", "config.checkpoint_every=0: allowed is 1 or more"),
+        ("data.repeat=0", "config.data.repeat=0: allowed is 1 or more"),
+        ("data.limit=-1", "config.data.limit=-1: allowed is 0 or more"),
+        ("data.num_workers=-1", "config.data.num_workers=-1: allowed is 0 or more"),
+        ("data.on_error=skip", "config.data.on_error='skip': allowed is one of fail"),
+        ("optimizer.name=lion", "config.optimizer.name='lion': allowed is one of sgd, adam, adamw"),
+        ("optimizer.momentum=1", "config.optimizer.momentum=1.0: allowed is 0 or more, below 1"),
+        ("optimizer.weight_decay=-1", "config.optimizer.weight_decay=-1.0: allowed is 0 or more"),
+        ("optimizer.clip_norm=-1", "config.optimizer.clip_norm=-1.0: allowed is 0 or more"),
+        ("schedule.name=linear", "config.schedule.name='linear': allowed is one of constant, step, cosine"),
+        ("schedule.base_lr=0", "config.schedule.base_lr=0.0: allowed is more than 0"),
+        ("schedule.base_lr=nan", "config.schedule.base_lr=nan: allowed is more than 0"),
+        ("schedule.base_lr=inf", "config.schedule.base_lr=inf: allowed is more than 0"),
+        ("schedule.reference_batch=0", "config.schedule.reference_batch=0: allowed is 1 or more"),
+        ("schedule.warm_up=1", "config.schedule.warm_up=1.0: allowed is 0 or more, below 1"),
+        ("schedule.steps=(0.5,35)", "config.schedule.steps=(0.5, 35): allowed is a tuple, each value 0 to 1"),
+        ("schedule.steps=(a,b)", "config.schedule.steps=('(a,b)',): allowed is a tuple, each value 0 to 1"),
+        ("schedule.per=batch", "config.schedule.per='batch': allowed is one of epoch, step"),
+        ("task.window=0", "config.task.window=0: allowed is a multiple of 4, 4 or more"),
+        ("task.window=50", "config.task.window=50: allowed is a multiple of 4"),
+        ("task.label_smoothing=1", "config.task.label_smoothing=1.0: allowed is 0 or more, below 1"),
+        ("model.base_width=4", "config.model.base_width=4: allowed is a multiple of 4, 8 or more"),
+        ("model.base_width=18", "config.model.base_width=18: allowed is a multiple of 4"),
+        ("model.num_persons=0", "config.model.num_persons=0: allowed is 1 or more"),
+        ("model.drop_out=-0.5", "config.model.drop_out=-0.5: allowed is 0 or more, below 1"),
+    ],
+)
+def test_a_value_out_of_range_is_named(text, message):
+    with pytest.raises(UserError) as caught:
+        load(text)
+    assert str(caught.value).startswith(message)
+
+
+def test_the_feeder_of_nw_ucla_has_a_longest_window():
+    load("task.window=104")
+    with pytest.raises(
+        UserError, match="task.window=104: allowed is at most 100 for config.task.feeder='ucla'"
+    ):
+        load("task.window=104", "task.feeder=ucla")
+
+
+def test_a_key_that_a_config_lacks_is_not_checked():
+    config = skeleton_config()
+    del config.accumulate, config.task.feeder
+    ConfigArguments(None, ()).load(config)
