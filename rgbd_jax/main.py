@@ -20,7 +20,7 @@ def parser() -> ArgumentParser:
         "--checkpoint", type=Path, help="eval: a run, RUN/checkpoints/<step>, or a converted folder"
     )
     arguments.add_argument(
-        "--which", choices=("newest", "best"), default="newest", help="eval: which checkpoint of a run"
+        "--which", choices=("newest", "best"), help="eval: which checkpoint of a run; newest if not given"
     )
     arguments.add_argument(
         "--split", help="eval: split of the data set; the config's data.eval_split if not given"
@@ -31,16 +31,23 @@ def parser() -> ArgumentParser:
 def main(argv: list[str]) -> None:
     config_arguments, rest = ConfigArguments.split_from(argv)
     given = parser().parse_args(rest)
-    if given.mode == "train":
-        run_training(config_arguments, given.workdir)
-    else:
+    if given.mode == "eval":
         run_evaluation(config_arguments, given.workdir, given.checkpoint, given.which, given.split)
+        return
+    # Who forgets --mode=eval must not start to train.
+    for name in ("checkpoint", "which", "split"):
+        if getattr(given, name) is not None:
+            raise UserError(f"--{name}={getattr(given, name)}: allowed only with --mode=eval")
+    run_training(config_arguments, given.workdir)
 
 
 def run_training(config_arguments: ConfigArguments, workdir: Path | None) -> None:
     config = config_arguments.load()
     if workdir is None:
         raise UserError("--workdir is missing: name the folder of the run, for example --workdir=runs/first")
+    existing = next(folder for folder in (workdir, *workdir.absolute().parents) if folder.exists())
+    if not existing.is_dir():
+        raise UserError(f"--workdir={workdir}: {existing} is a file; give a folder")
     from rgbd_jax.train import train
 
     train(config, workdir)
@@ -50,7 +57,7 @@ def run_evaluation(
     config_arguments: ConfigArguments,
     workdir: Path | None,
     checkpoint: Path | None,
-    which: str,
+    which: str | None,
     split: str | None,
 ) -> None:
     if (workdir is None) == (checkpoint is None):
@@ -58,7 +65,7 @@ def run_evaluation(
     from rgbd_jax.evaluate import evaluate
     from rgbd_jax.training.checkpoint import resolve
 
-    folder, metrics = evaluate(resolve(workdir or checkpoint, which), config_arguments, split)
+    folder, metrics = evaluate(resolve(workdir or checkpoint, which or "newest"), config_arguments, split)
     print(
         f"top-1 {100 * metrics['top1']:.2f} %, top-5 {100 * metrics['top5']:.2f} %"
         f" of {metrics['count']} samples; see {folder}"

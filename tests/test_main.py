@@ -189,6 +189,22 @@ def test_mistakes_are_named_and_nothing_is_written(small, finished_run, tmp_path
     assert sorted(finished_run.rglob("*")) == before
 
 
+@pytest.mark.parametrize("argument", ["--checkpoint=runs/a", "--which=best", "--split=test"])
+def test_who_forgets_mode_eval_does_not_train(tmp_path, argument):
+    with pytest.raises(UserError, match=f"{argument}: allowed only with --mode=eval"):
+        main(["--config=configs/demo.py", f"--workdir={tmp_path / 'run'}", argument])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("below", ["", "run", "runs/run"])
+def test_a_run_cannot_lie_in_a_file(tmp_path, below):
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    with pytest.raises(UserError, match=r"notes.txt is a file; give a folder"):
+        main(["--config=configs/demo.py", f"--workdir={file / below}"])
+    assert file.read_text() == "mine"
+
+
 def test_a_mistake_ends_with_status_2_and_one_line(start, tmp_path):
     process = start(f"--workdir={tmp_path / 'run'}", "--config.optimizer.nam=adam")
     output, messages = process.communicate(timeout=60)
