@@ -5,6 +5,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+for argument; do
+    if [[ $argument == --workdir || $argument == --workdir=* ]]; then
+        echo "error: $argument: the demo chooses its folder, runs/demo-<n>; for another use rgbd_jax.main" >&2
+        exit 2
+    fi
+done
+
 bash launch/environment.sh
 
 export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-.cache/jax}

@@ -127,6 +127,15 @@ def test_the_demo_trains_anew_each_time_and_passes_flags_on(checkout):
         assert calls == [f"{train} --config.num_epochs=3 --config.seed=2", evaluate]
 
 
+@pytest.mark.parametrize(
+    "arguments", [["--workdir=runs/mine"], ["--config.seed=2", "--workdir", "runs/mine"]]
+)
+def test_the_demo_refuses_another_folder_than_it_evaluates(checkout, arguments):
+    status, stderr, calls = checkout.run("launch/demo.sh", *arguments)
+    assert (status, calls) == (2, [])
+    assert stderr.startswith("error: --workdir") and stderr.count("\n") == 1
+
+
 def test_the_tests_get_all_arguments(checkout):
     calls = checkout.run("launch/test.sh", "tests/report", "-k", "metrics")[2]
     assert calls[1].endswith(".[dev,torch]")
