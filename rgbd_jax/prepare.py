@@ -35,6 +35,9 @@ def main(argv: list[str]) -> None:
     is_prepared = dataset.is_prepared(given.data_dir)
     if dataset.NEEDS_SOURCE and given.source is None and (given.check or not is_prepared):
         raise UserError(f"--source is missing: give the published top folder of {given.dataset}")
+    if is_prepared:
+        for split in dataset.PUBLISHED_SIZES:
+            dataset.open_split(given.data_dir, split)  # says so if it is damaged
     if given.source is not None and not dataset.NEEDS_SOURCE:
         raise UserError(f"--source={given.source}: {given.dataset} is generated and has no source")
     builder = dataset(data_dir=given.data_dir, source=given.source)

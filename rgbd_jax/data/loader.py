@@ -6,43 +6,17 @@ of workers, nor on the number of processes, which share every global batch by ro
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import grain
 import numpy as np
-import tensorflow_datasets as tfds
 
 from rgbd_jax.data.builders import BUILDERS, builder_class
+from rgbd_jax.data.records import Record
+from rgbd_jax.data.split import Row, Split
 from rgbd_jax.errors import UserError
 
 Batch = dict[str, np.ndarray]
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """One split of a prepared data set.
-
-    Attributes:
-      name: the data set.
-      split: the split.
-      source: the records by index, each with `id`, `label` and `joints` (T, M, V, C).
-      class_names: in label order.
-      max_frames: the longest clip of the data set, over all splits.
-      num_bodies: M.
-      num_joints: V.
-    """
-
-    name: str
-    split: str
-    source: Sequence[dict[str, Any]]
-    class_names: tuple[str, ...]
-    max_frames: int
-    num_bodies: int
-    num_joints: int
-
-    def __len__(self) -> int:
-        return len(self.source)
 
 
 def is_prepared(name: str, data_dir: str | os.PathLike) -> bool:
@@ -57,10 +31,10 @@ def open_split(name: str, data_dir: str | os.PathLike, split: str, *, limit: int
       name: one of `BUILDERS`.
       data_dir: the folder of all prepared data sets.
       split: `train` or `test`.
-      limit: take only so many of the first samples; 0 takes all.
+      limit: take only so many of the first samples; 0 takes all, as does a number larger than there are.
 
     Raises:
-      UserError: the data set or the split does not exist, or is not prepared.
+      UserError: the data set or the split does not exist, is not prepared, or is damaged.
     """
     dataset = builder_class(name)
     if not dataset.is_prepared(data_dir):
@@ -70,19 +44,7 @@ def open_split(name: str, data_dir: str | os.PathLike, split: str, *, limit: int
                 f"run python -m rgbd_jax.prepare {name} --source=DIR --data_dir={data_dir}"
             )
         dataset(data_dir=data_dir).prepare()
-    builder = tfds.builder_from_directory(dataset.folder(data_dir))
-    if split not in builder.info.splits:
-        raise UserError(f"{name} has no split {split!r}; it has {', '.join(builder.info.splits)}")
-    _, num_bodies, num_joints, _ = builder.info.features["joints"].shape
-    return Split(
-        name=name,
-        split=split,
-        source=builder.as_data_source(f"{split}[:{limit}]" if limit else split),
-        class_names=tuple(builder.info.features["label"].names),
-        max_frames=builder.info.metadata["max_frames"],
-        num_bodies=num_bodies,
-        num_joints=num_joints,
-    )
+    return dataset.open_split(data_dir, split, limit=limit)
 
 
 def steps_per_epoch(split: Split, *, batch_size: int, repeat: int = 1) -> int:
@@ -121,9 +83,8 @@ def training_batches(
       process_count: how many processes share the global batch.
 
     Returns:
-      An iterator over dicts of arrays of B = batch_size / process_count rows:
-      `joints` float32 (B, T, M, V, C), metres, zeros after the clip's end, T = split.max_frames;
-      `num_frames` int32 (B,); `label` int32 (B,); `id` str (B,); `mask` bool (B,), True;
+      An iterator over dicts of arrays of B = batch_size / process_count rows: what the data set's `clip_row`
+      gives, and `label` int32 (B,); `id` str (B,); `mask` bool (B,), True;
       `seed` uint32 (B,), one random number for each sample drawn.
       Its `get_state` and `set_state` resume exactly; a state belongs to the number of workers it was taken
       with.
@@ -133,7 +94,7 @@ def training_batches(
     """
     steps = steps_per_epoch(split, batch_size=batch_size, repeat=repeat)
     dataset = grain.MapDataset.source(split.source).seed(seed).repeat(repeat).shuffle()
-    dataset = dataset[: steps * batch_size].random_map(DrawSeed()).map(ToArrays(split.max_frames))
+    dataset = dataset[: steps * batch_size].random_map(DrawSeed()).map(ToRow(split))
     # Cut into the rows of one process: a global batch is process_count such batches, one after another.
     dataset = dataset.batch(_local_rows(batch_size, process_count))[process_index::process_count].repeat()
     return _iterate(dataset, num_workers)
@@ -153,8 +114,8 @@ def evaluation_batches(
     rows of zeros whose `mask` is False and whose `id` is empty; `seed` is 0 everywhere.
     """
     num_batches = -(-len(split) // batch_size)
-    dataset = grain.MapDataset.source(_Filled(split.source, num_batches * batch_size))
-    dataset = dataset.map(ToArrays(split.max_frames))
+    dataset = grain.MapDataset.source(_Filled(split, num_batches * batch_size))
+    dataset = dataset.map(ToRow(split))
     dataset = dataset.batch(_local_rows(batch_size, process_count))[process_index::process_count]
     return _iterate(dataset, num_workers)
 
@@ -162,23 +123,19 @@ def evaluation_batches(
 class DrawSeed(grain.transforms.RandomMap):
     """Gives a record its random number, from the seed and the record's place in the endless order."""
 
-    def random_map(self, record: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    def random_map(self, record: Record, rng: np.random.Generator) -> Record:
         return {**record, "seed": rng.integers(2**32, dtype=np.uint32)}
 
 
 @dataclasses.dataclass(frozen=True)
-class ToArrays(grain.transforms.Map):
+class ToRow(grain.transforms.Map):
     """Turns a record into one row of a batch."""
 
-    max_frames: int
+    split: Split
 
-    def map(self, record: dict[str, Any]) -> Batch:
-        joints = record["joints"]
-        padded = np.zeros((self.max_frames, *joints.shape[1:]), np.float32)
-        padded[: len(joints)] = joints
+    def map(self, record: Record) -> Row:
         return {
-            "joints": padded,
-            "num_frames": np.int32(len(joints)),
+            **self.split.clip_row(record),
             "label": np.int32(record["label"]),
             "seed": np.uint32(record.get("seed", 0)),
             "mask": np.bool_(record.get("mask", True)),
@@ -187,20 +144,19 @@ class ToArrays(grain.transforms.Map):
 
 
 class _Filled:
-    """A source followed by empty clips up to a given length."""
+    """The records of a split followed by empty ones up to a given length."""
 
-    def __init__(self, source: Sequence[dict[str, Any]], length: int):
-        self._source = source
+    def __init__(self, split: Split, length: int):
+        self._split = split
         self._length = length
 
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        if index < len(self._source):
-            return self._source[index]
-        empty = self._source[0]["joints"][:0]
-        return {"id": b"", "label": 0, "joints": empty, "mask": False}
+    def __getitem__(self, index: int) -> Record:
+        if index < len(self._split):
+            return self._split.source[index]
+        return {"id": b"", "label": 0, "mask": False, **self._split.empty_clip()}
 
 
 def _local_rows(batch_size: int, process_count: int) -> int:

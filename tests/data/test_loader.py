@@ -43,8 +43,17 @@ def test_split_describes_itself(training, testing):
     assert len(training.class_names) == 10
 
 
-def test_limit_takes_the_first_samples(small_data):
-    assert len(loader.open_split("nw_ucla", small_data, "train", limit=3)) == 3
+@pytest.mark.parametrize(("limit", "count"), [(3, 3), (7, 7), (100, 7), (0, 7)])
+def test_limit_takes_the_first_samples(small_data, training, limit, count):
+    split = loader.open_split("nw_ucla", small_data, "train", limit=limit)
+    assert len(split) == len(split.source) == count
+    first = [record["id"] for record in training.source][:count]
+    assert [record["id"] for record in split.source] == first
+
+
+def test_a_negative_limit_is_refused(small_data):
+    with pytest.raises(UserError, match="limit=-1"):
+        loader.open_split("nw_ucla", small_data, "train", limit=-1)
 
 
 @pytest.mark.parametrize("make", [loader.training_batches, loader.evaluation_batches])

@@ -22,6 +22,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
+from rgbd_jax.data.records import damaged, open_records
+from rgbd_jax.data.skeleton_split import SkeletonSplit
 from rgbd_jax.errors import OutsideError, UserError
 
 # After so many seconds without a write a preparation is taken for dead: it may run on another machine, where
@@ -63,6 +65,26 @@ class SkeletonBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def is_prepared(cls, data_dir: str | os.PathLike) -> bool:
         """Whether the records lie there, complete."""
         return (cls.folder(data_dir) / "dataset_info.json").is_file()
+
+    @classmethod
+    def open_split(cls, data_dir: str | os.PathLike, split: str, *, limit: int = 0) -> SkeletonSplit:
+        """Open a split of what is prepared; arguments and errors are those of `loader.open_split`."""
+        folder = cls.folder(data_dir)
+        info, records = open_records(folder, split, limit=limit)
+        # As the records were made: the classes and sizes of the version that stands in the folder's name.
+        max_frames = info.metadata.get("max_frames")
+        if not isinstance(max_frames, int) or max_frames < 1:
+            raise damaged(folder / "metadata.json", f"max_frames is {max_frames!r}")
+        return SkeletonSplit(
+            name=cls.name,
+            version=str(cls.VERSION),
+            split=split,
+            source=records,
+            class_names=cls.CLASS_NAMES,
+            max_frames=max_frames,
+            num_bodies=cls.NUM_BODIES,
+            num_joints=cls.NUM_JOINTS,
+        )
 
     def __init__(self, *, data_dir: str | os.PathLike, source: str | os.PathLike | None = None):
         """

@@ -1,0 +1,40 @@
+"""One split of a prepared data set, as the loader sees it: records that can be made rows of a batch."""
+
+import abc
+import dataclasses
+
+import numpy as np
+
+from rgbd_jax.data.records import Record, Records
+
+Row = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Split(abc.ABC):
+    """What all data sets have; what a clip consists of is known to the subclass of its modality.
+
+    Attributes:
+      name: the data set.
+      version: of its records; another version may hold other values.
+      split: the split.
+      source: the records by index, each with `id` and `label`, and the clip.
+      class_names: in label order.
+    """
+
+    name: str
+    version: str
+    split: str
+    source: Records
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @abc.abstractmethod
+    def clip_row(self, record: Record) -> Row:
+        """The clip of a record as arrays that have one shape for all records of the data set."""
+
+    @abc.abstractmethod
+    def empty_clip(self) -> Record:
+        """The clip of no sample, as a record holds it: it pads the last batch of an evaluation."""
