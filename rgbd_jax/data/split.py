@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,17 @@ class Split(abc.ABC):
 
     def __len__(self) -> int:
         return len(self.source)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must be the same when a run is resumed, ready for JSON."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "split": self.split,
+            "num_samples": len(self),
+            "class_names": list(self.class_names),
+        }
 
     @abc.abstractmethod
     def clip_row(self, record: Record) -> Row:

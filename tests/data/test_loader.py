@@ -56,6 +56,19 @@ def test_a_negative_limit_is_refused(small_data):
         loader.open_split("nw_ucla", small_data, "train", limit=-1)
 
 
+def test_identity_says_what_a_resumed_run_must_agree_on(small_data, training):
+    identity = training.identity
+    assert json.loads(json.dumps(identity)) == identity
+    assert identity == {
+        "name": "nw_ucla",
+        "version": "1.0.0",
+        "split": "train",
+        "num_samples": 7,
+        "class_names": list(training.class_names),
+    }
+    assert loader.open_split("nw_ucla", small_data, "train", limit=3).identity["num_samples"] == 3
+
+
 @pytest.mark.parametrize("make", [loader.training_batches, loader.evaluation_batches])
 def test_batch_has_the_agreed_shapes_and_dtypes(training, make):
     extra = {"seed": 1} if make is loader.training_batches else {}
