@@ -105,7 +105,7 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
     before = None
     for step in range(WARM_UP_STEPS + steps):
         if step == WARM_UP_STEPS:
-            throughput.mark("bench")
+            throughput.restart()
         begun = time.perf_counter()
         batch = sharding.put_batch(throughput.fetch(data.batches), mesh)
         # As in training, the next step is handed over while the one before it runs.

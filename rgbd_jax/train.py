@@ -6,7 +6,7 @@ What stands in brackets is one compiled step. The loop knows no modality: a task
 input and loss.
 """
 
-import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from rgbd_jax.report.metrics import summary
 from rgbd_jax.tasks import make_task
 from rgbd_jax.tasks.task import Batch, Task
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import Checkpoints, Description
+from rgbd_jax.training.checkpoint import Checkpoints, Description, resolve
 from rgbd_jax.training.optimizer import learning_rate, make_optimizer
 from rgbd_jax.training.preemption import StopRequest
 from rgbd_jax.training.state import Arrays, Network, TrainState, create_state, update_average
@@ -37,6 +37,7 @@ Figures = dict[str, jax.Array]
 TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Figures]]
 
 BEST_METRIC = "top1"
+GIVE_UP_AFTER = 10  # steps in a row that are not finite
 
 
 def train(config: ConfigDict, workdir: Path) -> None:
@@ -78,14 +79,18 @@ def train(config: ConfigDict, workdir: Path) -> None:
     )
 
     # ------------------------------------------------------------------ a new run, or where to go on
+    start_checkpoint = resolve(Path(config.init_from)) if config.init_from else None
     claim_workdir(workdir, config)
     with StopRequest() as stop, Checkpoints(workdir / "checkpoints", best_metric=BEST_METRIC) as checkpoints:
         if checkpoints.newest is not None:
             state = checkpoints.restore(checkpoints.newest, state, batches, loader)
-            store_config(workdir, config)
-        elif config.init_from:
-            state = start_from(Path(config.init_from), state)
+        elif start_checkpoint is not None:
+            state = start_from(start_checkpoint, state)
+        store_config(workdir, config)
         first_step, last_step = int(state.step), epoch_steps * (config.stop_epoch or config.num_epochs)
+        if first_step >= last_step:
+            print(f"{workdir}: was trained to the end already, step {first_step}", file=sys.stderr)
+            return
 
         def save(step: int, metrics: dict[str, float] | None = None) -> None:
             description = Description(config.to_dict(), training.class_names, loader, step)
@@ -94,8 +99,6 @@ def train(config: ConfigDict, workdir: Path) -> None:
         # -------------------------------------------------------------- the loop
         with RunLog(workdir, resume_step=first_step) as log, ProgressLine(first_step, last_step) as progress:
             throughput = Throughput(config.batch_size)
-            throughput.mark("step")
-            throughput.mark("epoch")
             figures = earlier = None
             for step in range(first_step + 1, last_step + 1):
                 batch = sharding.put_batch(throughput.fetch(batches), mesh)
@@ -105,32 +108,32 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 earlier = figures
                 state, figures = train_step(state, batch)
                 throughput.running(figures["loss"])
+                if step == first_step + 1:
+                    throughput.restart()  # compilation is over
                 epoch = (step - 1) // epoch_steps
+                stopping, epoch_ends = stop.received, step % epoch_steps == 0
 
                 if step % config.log_every == 0:
-                    row = checked(sharding.to_host(figures), step, checkpoints) | throughput.since("step")
-                    throughput.mark("step")
+                    row = floats(figures) | throughput.since("step")
                     log.write("step", "train", step, epoch, **row)
                     progress.show(step, epoch, row)
-
-                if step % epoch_steps == 0:
-                    sums = sharding.to_host(state.sums)
-                    means = {name: float(sums[name] / sums["count"]) for name in task.reported}
-                    row = (
-                        checked(means, step, checkpoints)
-                        | {"lr": float(figures["lr"])}
-                        | throughput.since("epoch")
+                if epoch_ends:
+                    sums = floats(state.sums)
+                    row = {name: sums[name] / max(sums["count"], 1) for name in task.reported}
+                    row |= {"skipped": sums["skipped"], "lr": float(figures["lr"])} | throughput.since(
+                        "epoch"
                     )
                     log.write("epoch", "train", step, epoch, **row)
                     validated = summary(score(state.eval_params, state.batch_stats))
                     log.write("epoch", "valid", step, epoch, **validated)
                     progress.epoch(step, epoch, row, validated)
+                    throughput.restart()
                     save(step, validated)
-                    throughput.mark("step")
-                    throughput.mark("epoch")
-                elif step % config.checkpoint_every == 0 or stop.received:
+                elif step % config.checkpoint_every == 0 or stopping:
                     save(step)
-                if stop.received:
+                if step % config.log_every == 0 or epoch_ends:
+                    give_up_if_stuck(int(state.skipped_in_row), step, checkpoints)
+                if stopping:
                     raise Preempted(
                         f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}"
                     )
@@ -200,20 +203,32 @@ def make_train_step(
         if config.ema_decay:
             ema_params = update_average(ema_params, params, state.step, config.ema_decay)
 
+        count = jnp.asarray(config.batch_size, jnp.float32)
         sums = {name: total.astype(jnp.float32) for name, total in sums.items()}
-        sums["count"] = jnp.asarray(config.batch_size, jnp.float32)
-        means = {name: sums[name] / sums["count"] for name in task.reported}
+        means = {name: total / count for name, total in sums.items()}
+        grad_norm = optax.tree.norm(grads)
         starts_epoch = state.step % epoch_steps == 0
         so_far = jax.tree.map(lambda total: jnp.where(starts_epoch, 0.0, total), state.sums)
+        sums = optax.tree.add(so_far, sums | {"count": count, "skipped": jnp.zeros_like(count)})
+
+        # A step that is not finite leaves everything as it was, and is counted.
+        is_finite = jnp.isfinite(means["loss"]) & jnp.isfinite(grad_norm)
+        params, batch_stats, opt_state, ema_params, sums = jax.tree.map(
+            lambda new, old: jnp.where(is_finite, new, old),
+            (params, batch_stats, opt_state, ema_params, sums),
+            (state.params, state.batch_stats, state.opt_state, state.ema_params, so_far),
+        )
+        skipped = jnp.where(is_finite, 0, 1)
         new_state = TrainState(
             step=state.step + 1,
             params=params,
             batch_stats=batch_stats,
             opt_state=opt_state,
             ema_params=ema_params,
-            sums=optax.tree.add(so_far, sums),
+            sums=sums | {"skipped": sums["skipped"] + skipped.astype(jnp.float32)},
+            skipped_in_row=jnp.where(is_finite, 0, state.skipped_in_row + 1),
         )
-        return new_state, means | {"lr": schedule(state.step), "grad_norm": optax.tree.norm(grads)}
+        return new_state, means | {"lr": schedule(state.step), "grad_norm": grad_norm, "skipped": skipped}
 
     return train_step
 
@@ -226,10 +241,14 @@ def claim_workdir(workdir: Path, config: ConfigDict) -> None:
     """
     stored = workdir / "config.json"
     if stored.is_file():
-        changed = configs.differences(configs.from_json(stored.read_text()), config)
-        if changed:
-            found = "; ".join(changed)
-            raise UserError(f"{stored}: the run is another experiment ({found}); choose another --workdir")
+        try:
+            config_of_run = configs.from_json(stored.read_text())
+        except (ValueError, AttributeError) as error:
+            raise UserError(
+                f"{stored}: is not the config of a run ({error}); choose another --workdir"
+            ) from error
+        if changed := "; ".join(configs.differences(config_of_run, config)):
+            raise UserError(f"{stored}: the run is another experiment ({changed}); choose another --workdir")
     elif workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
         raise UserError(f"{workdir}: is no run and not empty; choose another --workdir")
     else:
@@ -242,13 +261,19 @@ def store_config(workdir: Path, config: ConfigDict) -> None:
         temporary.write_text(configs.to_json(config))
 
 
-def checked(figures: dict[str, float], step: int, checkpoints: Checkpoints) -> dict[str, float]:
-    """The figures as floats; trouble if the loss is no longer a number."""
-    if not math.isfinite(figures["loss"]):
+def floats(figures: Figures) -> dict[str, float]:
+    """The figures on the host."""
+    return {name: float(value) for name, value in figures.items()}
+
+
+def give_up_if_stuck(skipped_in_row: int, step: int, checkpoints: Checkpoints) -> None:
+    """Raise an OutsideError when `GIVE_UP_AFTER` steps or more, one after the other, were not finite."""
+    if skipped_in_row >= GIVE_UP_AFTER:
         saved = (
             f"the last checkpoint is of step {checkpoints.newest}"
             if checkpoints.newest
             else "nothing was saved"
         )
-        raise OutsideError(f"the training loss is {figures['loss']} at step {step}; {saved}")
-    return {name: float(value) for name, value in figures.items()}
+        raise OutsideError(
+            f"loss or gradient were not finite in {skipped_in_row} steps up to step {step}; {saved}"
+        )

@@ -5,16 +5,17 @@ state, the position of the loader and, as JSON, all that evaluation needs: the c
 checkpoint appears under its name only when it is complete.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 from orbax.checkpoint import v1 as ocp
 
-from rgbd_jax.errors import UserError
-from rgbd_jax.training.state import Arrays, TrainState
+from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.training.state import Arrays, TrainState, named_leaves
 
 FORMAT = 1
 
@@ -57,8 +58,12 @@ class Checkpoints:
     def __enter__(self) -> "Checkpoints":
         return self
 
-    def __exit__(self, *_) -> None:
-        self._checkpointer.close()
+    def __exit__(self, kind, *_) -> None:
+        try:
+            self._checkpointer.close()
+        except Exception as error:
+            if kind is None:  # else what ended the run is the better message
+                raise self._not_written(error) from error
 
     @property
     def newest(self) -> int | None:
@@ -75,13 +80,28 @@ class Checkpoints:
           loader: the loader's iterator; its position at the time of the call is saved.
           metrics: of the validation at this step; without them the checkpoint can be the newest, not the
             best.
+
+        Raises:
+          OutsideError: if this checkpoint or the one before could not be written.
         """
-        self._checkpointer.save_checkpointables_async(
-            description.step,
-            {_STATE: state, _LOADER: loader},
-            force=True,
-            metrics=None if metrics is None else {self._best_metric: float(metrics[self._best_metric])},
-            custom_metadata={"format": FORMAT, **dataclasses.asdict(description)},
+        try:
+            self._checkpointer.save_checkpointables_async(
+                description.step,
+                {_STATE: state, _LOADER: loader},
+                force=True,
+                metrics=None if metrics is None else {self._best_metric: float(metrics[self._best_metric])},
+                custom_metadata={"format": FORMAT, **dataclasses.asdict(description)},
+            )
+        except Exception as error:
+            raise self._not_written(error) from error
+
+    def _not_written(self, error: Exception) -> OutsideError:
+        complete = max(_complete_in(self._folder), default=None)
+        saved = (
+            "nothing was saved" if complete is None else f"the last one that was saved is of step {complete}"
+        )
+        return OutsideError(
+            f"{self._folder}: a checkpoint could not be written ({_first_line(error)}); {saved}"
         )
 
     def restore(
@@ -94,8 +114,8 @@ class Checkpoints:
           loader_identity: what the position of `loader` belongs to.
 
         Raises:
-          UserError: if the position was saved under other workers or processes; there it would mean another
-            order.
+          UserError: if the position was saved under other workers or processes, where it would mean another
+            order, or if the files are damaged.
         """
         folder = self._folder / str(step)
         saved = describe(folder).loader
@@ -104,7 +124,8 @@ class Checkpoints:
                 f"{folder}: the loader's position is for {saved}; found {loader_identity}, use the same"
             )
         shapes = jax.tree.map(lambda leaf: _shape(leaf, leaf.sharding), like)
-        found = self._checkpointer.load_checkpointables(step, {_STATE: shapes, _LOADER: loader})
+        with _reading(folder):
+            found = self._checkpointer.load_checkpointables(step, {_STATE: shapes, _LOADER: loader})
         return found[_STATE]
 
 
@@ -117,12 +138,13 @@ def resolve(path: Path, which: str = "newest") -> Path:
     Raises:
       UserError: if there is no checkpoint.
     """
+    path = path.resolve()
     if not path.is_dir():
         raise UserError(f"{path}: there is no such folder; give a run or one of its checkpoints")
     if (path / _COMPLETE).is_file():
         return path
     folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
-    found = {int(p.name): p for p in folder.iterdir() if p.name.isdigit() and (p / _COMPLETE).is_file()}
+    found = _complete_in(folder)
     if not found:
         raise UserError(
             f"{path}: holds no complete checkpoint; give a run that has saved one, or one of its checkpoints"
@@ -149,10 +171,8 @@ def describe(checkpoint: Path) -> Description:
     Raises:
       UserError: if it is no checkpoint of this program, or of a version that is not understood.
     """
-    try:
+    with _reading(checkpoint):
         metadata = ocp.metadata(checkpoint.absolute(), _STATE).custom_metadata or {}
-    except Exception as error:
-        raise UserError(f"{checkpoint}: cannot be read as a checkpoint ({_first_line(error)})") from error
     if metadata.get("format") != FORMAT:
         found = metadata.get("format")
         raise UserError(f"{checkpoint}: is of format {found!r}; this version reads format {FORMAT}")
@@ -185,7 +205,7 @@ def load_weights(
     want = jax.tree.map(lambda leaf: _shape(leaf, placement), want)
     context = ocp.Context()
     context.pytree.loading.partial_load = True
-    with context:
+    with context, _reading(checkpoint):
         found = ocp.load_checkpointables(checkpoint.absolute(), {_STATE: want})[_STATE]
     return found[source], found["batch_stats"]
 
@@ -195,13 +215,29 @@ def saved_shapes(checkpoint: Path) -> tuple[Arrays, Arrays]:
 
     Positions in lists are text here.
     """
-    saved = ocp.metadata(checkpoint.absolute(), _STATE).metadata
-    return jax.tree.map(_shape, (saved[_params_to_use(checkpoint)], saved["batch_stats"]))
+    with _reading(checkpoint):
+        saved = ocp.metadata(checkpoint.absolute(), _STATE).metadata
+        return jax.tree.map(_shape, (saved[_params_to_use(checkpoint)], saved["batch_stats"]))
 
 
 def _params_to_use(checkpoint: Path) -> str:
     saved = ocp.metadata(checkpoint.absolute(), _STATE).metadata
     return "ema_params" if saved.get("ema_params") else "params"
+
+
+@contextlib.contextmanager
+def _reading(checkpoint: Path) -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{checkpoint}: cannot be read as a checkpoint ({_first_line(error)})") from error
+
+
+def _complete_in(folder: Path) -> dict[int, Path]:
+    """The complete checkpoints of a run by their step."""
+    return {int(p.name): p for p in folder.iterdir() if p.name.isdigit() and (p / _COMPLETE).is_file()}
 
 
 def _shape(leaf: Any, placement: jax.sharding.Sharding | None = None) -> jax.ShapeDtypeStruct:
@@ -210,17 +246,14 @@ def _shape(leaf: Any, placement: jax.sharding.Sharding | None = None) -> jax.Sha
 
 def _mismatches(saved: Any, want: Any) -> list[str]:
     """One line for each array that one side has and the other has not, or in another shape."""
-    saved_shapes = {_path(path): tuple(leaf.shape) for path, leaf in jax.tree.leaves_with_path(saved)}
-    want_shapes = {_path(path): tuple(leaf.shape) for path, leaf in jax.tree.leaves_with_path(want)}
+    found, needed = (
+        {name: tuple(leaf.shape) for name, leaf in named_leaves(tree).items()} for tree in (saved, want)
+    )
     return [
-        f"{name} is {saved_shapes.get(name, 'absent')}, needed is {want_shapes.get(name, 'none')}"
-        for name in sorted(saved_shapes.keys() | want_shapes.keys())
-        if saved_shapes.get(name) != want_shapes.get(name)
+        f"{name} is {found.get(name, 'absent')}, needed is {needed.get(name, 'none')}"
+        for name in sorted(found.keys() | needed.keys())
+        if found.get(name) != needed.get(name)
     ]
-
-
-def _path(path: tuple[Any, ...]) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
 def _first_line(error: Exception) -> str:

@@ -58,7 +58,8 @@ class TrainState:
       opt_state: of the Optax transformation.
       ema_params: moving average of the parameters; empty when it is off.
       sums: sums over the samples of the running epoch, of the loss and of what else is reported, with their
-        `count`.
+        `count`; and how many of its steps were `skipped`.
+      skipped_in_row: how many steps up to this one were skipped, because they were not finite.
     """
 
     step: jax.Array
@@ -67,11 +68,21 @@ class TrainState:
     opt_state: optax.OptState
     ema_params: Arrays
     sums: dict[str, jax.Array]
+    skipped_in_row: jax.Array
 
     @property
     def eval_params(self) -> Arrays:
         """The parameters to evaluate with: the moving average where there is one."""
         return self.ema_params or self.params
+
+
+def named_leaves(tree: Any) -> dict[str, Any]:
+    """The leaves of a tree by their path; a position in a list reads the same as the key that a file has for
+    it."""
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf
+        for path, leaf in jax.tree.leaves_with_path(tree)
+    }
 
 
 def create_state(
@@ -95,7 +106,8 @@ def create_state(
         batch_stats=jax.device_put(network.batch_stats, placement),
         opt_state=jax.jit(optimizer.init, out_shardings=placement)(params),
         ema_params=jax.tree.map(jnp.copy, params) if ema else {},
-        sums=jax.device_put({name: np.float32(0) for name in (*reported, "count")}, placement),
+        sums=jax.device_put({name: np.float32(0) for name in (*reported, "count", "skipped")}, placement),
+        skipped_in_row=jax.device_put(np.int32(0), placement),
     )
 
 

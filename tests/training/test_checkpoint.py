@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,7 +8,7 @@ import pytest
 from flax import nnx
 from grain import MapDataset
 
-from rgbd_jax.errors import UserError
+from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.training.checkpoint import Checkpoints, Description, describe, load_weights, resolve, run_of
 from rgbd_jax.training.sharding import make_mesh, replicated
 from rgbd_jax.training.state import Network, create_state, update_average
@@ -74,6 +76,34 @@ def test_state_and_loader_come_back(run):
     np.testing.assert_array_equal(next(resumed), next(straight))
 
 
+def test_a_path_below_the_run_is_understood_too(run, monkeypatch):
+    monkeypatch.chdir(run / "checkpoints")
+    assert run_of(resolve(Path("2"))) == run.resolve()
+
+
+def test_damaged_arrays_are_named(run):
+    folder = resolve(run)
+    for path in sorted((folder / "state").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    state = make_state()
+    with pytest.raises(UserError, match="5: cannot be read as a checkpoint"):
+        load_weights(folder, state.params, state.batch_stats, PLACEMENT)
+    with Checkpoints(run / "checkpoints", best_metric="top1") as checkpoints, pytest.raises(UserError):
+        checkpoints.restore(5, state, numbers(), LOADER)
+
+
+def test_what_cannot_be_written_is_trouble_from_outside(run, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with Checkpoints(run / "checkpoints", best_metric="top1") as checkpoints:
+        monkeypatch.setattr(checkpoints._checkpointer, "save_checkpointables_async", full)
+        with pytest.raises(
+            OutsideError, match="No space left on device.*the last one that was saved is of step 5"
+        ):
+            checkpoints.save(make_state(), numbers(), description(6), None)
+
+
 def test_the_position_of_other_workers_is_refused(run):
     with (
         Checkpoints(run / "checkpoints", best_metric="top1") as checkpoints,
@@ -120,7 +150,7 @@ def test_the_best_of_a_run_that_was_never_validated(tmp_path):
 
 def test_starting_from_a_run_replaces_the_head_and_says_so(run, capsys):
     fresh = make_state(num_classes=7, ema=True)
-    state = start_from(run, fresh)
+    state = start_from(resolve(run), fresh)
     saved = make_state(seed=5)
     assert_equal_trees(state.params["layers"][0], saved.params["layers"][0])
     assert_equal_trees(state.params["layers"][1], fresh.params["layers"][1])
