@@ -12,8 +12,10 @@ from rgbd_jax.bench import main as bench
 from rgbd_jax.config import load_file, override, parity
 from rgbd_jax.defaults import STREAMS
 from rgbd_jax.errors import UserError
+from rgbd_jax.main import main as train
 from rgbd_jax.preprocess import skeleton as preprocess
 from rgbd_jax.tasks import make_task
+from rgbd_jax.training import sharding
 from rgbd_jax.training.state import Network
 
 PARAMETERS = {"configs/gap/nw_ucla.py": 1_426_892, "configs/gap/ntu60_xsub.py": 1_446_672}
@@ -43,19 +45,31 @@ def test_a_config_builds_its_network(variant):
         assert config.task.stream == variant.partition(":")[2].removesuffix(",plain")
 
 
+def test_the_debug_variant_trains_two_steps(tmp_path, monkeypatch):
+    """On one device, for which the step compiles sooner. The data are generated on the way."""
+    one_device = sharding.make_mesh(jax.devices()[:1])
+    monkeypatch.setattr(sharding, "make_mesh", lambda: one_device)
+    train(
+        ["--config=configs/demo.py:debug", f"--workdir={tmp_path / 'run'}"]
+        + [f"--config.data.data_dir={tmp_path / 'data'}"]
+    )
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [(row["kind"], row["split"], row["step"]) for row in rows] == [
+        ("step", "train", 1),
+        ("step", "train", 2),
+        ("epoch", "train", 2),
+        ("epoch", "valid", 2),
+    ]
+
+
 @pytest.mark.parametrize(
-    "variant",
-    [
-        "configs/demo.py:debug",
-        "configs/gap/nw_ucla.py:bone,plain,debug",
-        "configs/gap/ntu60_xsub.py:joint,plain,debug",
-    ],
+    "variant", ["configs/gap/nw_ucla.py:bone,plain,debug", "configs/gap/ntu60_xsub.py:joint,plain,debug"]
 )
 def test_the_debug_variant_takes_two_steps(variant, tmp_path, capsys):
     """Through the benchmark, which needs no data set; it does the same step as training."""
     bench(
         [f"--config={variant}", "--steps=2", f"--json={tmp_path / 'bench.json'}"]
-        + [f"--config.data.data_dir={tmp_path}", "--config.batch_size=8"]
+        + [f"--config.data.data_dir={tmp_path}"]
     )
     figures = json.loads((tmp_path / "bench.json").read_text())
     assert set(figures) == {
