@@ -87,7 +87,7 @@ def our_step(batch_size: int) -> Callable[[], None]:
 
     config = override(load_file(CONFIG), [f"--config.batch_size={batch_size}"])
     shape, mesh = shape_of(config.data.name), sharding.make_mesh()
-    task = make_task(config, range(shape.num_classes))
+    task = make_task(config, shape)
     network = Network(task.network(nnx.Rngs(config.seed)))
     schedule = make_schedule(config, 100)
     optimizer = make_optimizer(schedule, **config.optimizer)

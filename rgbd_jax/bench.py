@@ -23,7 +23,8 @@ from ml_collections import ConfigDict
 from rgbd_jax.command import ArgumentParser, run_command
 from rgbd_jax.config import ConfigArguments
 from rgbd_jax.data.loader import Batch, is_prepared, open_split, steps_per_epoch, training_batches
-from rgbd_jax.data.random_clips import random_batch, shape_of
+from rgbd_jax.data.random_clips import Shape, random_batch, shape_of
+from rgbd_jax.data.skeleton_split import SkeletonSplit
 from rgbd_jax.errors import UserError
 from rgbd_jax.report.files import replacing, to_json
 from rgbd_jax.tasks import make_task
@@ -42,13 +43,13 @@ class Input:
 
     Attributes:
       batches: without end.
-      num_classes: of the data set.
+      shape: what the task must know of the data set.
       epoch_steps: training steps in an epoch.
       samples_per_s: of the loader alone; None for random batches.
     """
 
     batches: Iterator[Batch]
-    num_classes: int
+    shape: SkeletonSplit | Shape
     epoch_steps: int
     samples_per_s: float | None
 
@@ -79,7 +80,7 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
     mesh = sharding.make_mesh()
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     data = open_input(config, steps)
-    task = make_task(config, [f"class {i}" for i in range(data.num_classes)])
+    task = make_task(config, data.shape)
     network = Network(task.network(nnx.Rngs(config.seed)))
     schedule = make_schedule(config, data.epoch_steps)
     optimizer = make_optimizer(schedule, **config.optimizer)
@@ -137,7 +138,7 @@ def open_input(config: ConfigDict, steps: int) -> Input:
         shape = shape_of(name)
         batch = random_batch(shape, config.batch_size)
         print(f"{name} is not prepared in {data_dir}: random clips instead", file=sys.stderr)
-        return Input(itertools.repeat(batch), shape.num_classes, epoch_steps=1, samples_per_s=None)
+        return Input(itertools.repeat(batch), shape, epoch_steps=1, samples_per_s=None)
     split = open_split(name, data_dir, config.data.train_split, limit=config.data.limit)
 
     def batches() -> Iterator[Batch]:
@@ -156,7 +157,7 @@ def open_input(config: ConfigDict, steps: int) -> Input:
         next(alone)
     samples_per_s = steps * config.batch_size / (time.perf_counter() - begun)
     epoch_steps = steps_per_epoch(split, batch_size=config.batch_size, repeat=config.data.repeat)
-    return Input(batches(), len(split.class_names), epoch_steps, samples_per_s)
+    return Input(batches(), split, epoch_steps, samples_per_s)
 
 
 def peak_memory(compiled: jax.stages.Compiled) -> int:

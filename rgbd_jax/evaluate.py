@@ -7,6 +7,7 @@ What stands in brackets is one compiled step, the same that the training loop va
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -30,7 +31,7 @@ Scorer = Callable[[Arrays, Arrays], Scores]
 
 def evaluate(
     checkpoint: Path, config_arguments: ConfigArguments, split_name: str | None = None
-) -> tuple[Path, dict[str, float]]:
+) -> tuple[Path, dict[str, Any]]:
     """Evaluate one checkpoint. Its config and class names stand in it: its path is enough.
 
     Args:
@@ -52,7 +53,7 @@ def evaluate(
     if tuple(split.class_names) != description.class_names:
         trained, found = _some(description.class_names), _some(split.class_names)
         raise UserError(f"{checkpoint}: was trained on {trained}; the data set {split.name} has {found}")
-    task = make_task(config, description.class_names)
+    task = make_task(config, split)
     network = Network(task.network(nnx.Rngs(config.seed)))
     weights = load_weights(checkpoint, network.params, network.batch_stats, sharding.replicated(mesh))
     scores = make_scorer(config, task, network, split, mesh)(*weights)

@@ -64,10 +64,10 @@ def train(config: ConfigDict, workdir: Path) -> None:
         process_index=jax.process_index(),
         process_count=jax.process_count(),
     )
-    loader = {"num_workers": data.num_workers, "process_count": jax.process_count()}
+    loader = {"num_workers": data.num_workers, "processes": jax.process_count(), **training.identity}
 
     # ------------------------------------------------------------------ network and steps
-    task = make_task(config, training.class_names)
+    task = make_task(config, training)
     network = Network(task.network(nnx.Rngs(config.seed)))
     schedule = make_schedule(config, epoch_steps)
     optimizer = make_optimizer(schedule, **config.optimizer)

@@ -48,7 +48,7 @@ def steps(config, num_devices, num_steps, dtype=np.float32, change_batch=lambda 
     mesh = sharding.make_mesh(jax.devices()[:num_devices])
     split = open_split(config.data.name, config.data.data_dir, "train", limit=config.data.limit)
     batches = training_batches(split, batch_size=config.batch_size, seed=config.seed)
-    task = make_task(config, split.class_names)
+    task = make_task(config, split)
     network = Network(task.network(nnx.Rngs(config.seed)))
     schedule = make_schedule(config, EPOCH_STEPS)
     optimizer = make_optimizer(schedule, **config.optimizer)

@@ -33,6 +33,11 @@ class Split(abc.ABC):
         return len(self.source)
 
     @property
+    def num_classes(self) -> int:
+        """K."""
+        return len(self.class_names)
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What must be the same when a run is resumed, ready for JSON."""
         return {

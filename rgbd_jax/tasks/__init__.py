@@ -1,6 +1,6 @@
 """What joins a network to its data and its loss: one file for each modality."""
 
-from collections.abc import Sequence
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -11,7 +11,12 @@ from rgbd_jax.tasks.task import Task
 TASKS = {"skeleton": SkeletonTask}
 
 
-def make_task(config: ConfigDict, class_names: Sequence[str]) -> Task:
-    """The task that `config.task.name` names, for the classes of the data set."""
+def make_task(config: ConfigDict, data: Any) -> Task:
+    """The task that `config.task.name` names.
+
+    Args:
+      data: what the task must know of the data set, as attributes: a `Split`, or the `Shape` of an absent
+        one.
+    """
     check_choice("task.name", config.task.name, tuple(TASKS))
-    return TASKS[config.task.name](config, len(class_names))
+    return TASKS[config.task.name](config, data)

@@ -1,21 +1,25 @@
 """Actions from skeletons: the published feeders, CTR-GCN and its relatives, cross entropy."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from ml_collections import ConfigDict
 
 from rgbd_jax.config import check_choice, parity
+from rgbd_jax.errors import UserError
 from rgbd_jax.losses.classification import correct, cross_entropy
 from rgbd_jax.models.baseline_gcn import BaselineGCN
 from rgbd_jax.models.ctrgcn import CTRGCN
 from rgbd_jax.models.gap import GAP
+from rgbd_jax.models.skeleton_graph import LAYOUTS
 from rgbd_jax.preprocess import skeleton as preprocess
 from rgbd_jax.tasks.task import Batch, Outputs
 
 NETWORKS = {"ctrgcn": CTRGCN, "gap": GAP, "baseline_gcn": BaselineGCN}
-LAYOUTS = ("ntu25", "ucla20")
-FEEDERS = ("ntu", "ucla")
+# The parents in the bone stream of each published feeder.
+FEEDERS = {"ntu": preprocess.NTU_PARENTS, "ucla": preprocess.UCLA_PARENTS}
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
@@ -24,19 +28,33 @@ class SkeletonTask:
 
     reported = ("loss", "top1")
 
-    def __init__(self, config: ConfigDict, num_classes: int):
+    def __init__(self, config: ConfigDict, data: Any):
         """
+        Args:
+          data: has `num_classes`, `num_bodies` and `num_joints`.
+
         Raises:
-          UserError: if a key of `config.task` or `config.model` has a value that is not allowed.
+          UserError: if a key of `config.task` or `config.model` has a value that is not allowed, or one that
+            does not fit the data.
         """
         check_choice("model.name", config.model.name, tuple(NETWORKS))
-        check_choice("model.layout", config.model.layout, LAYOUTS)
-        check_choice("task.feeder", config.task.feeder, FEEDERS)
+        check_choice("model.layout", config.model.layout, ("ntu25", "ucla20"))
+        check_choice("task.feeder", config.task.feeder, tuple(FEEDERS))
         check_choice("task.stream", config.task.stream, preprocess.STREAMS)
         check_choice("dtype", config.dtype, tuple(DTYPES))
         parity(config)
+        for key, found, allowed in (
+            ("model.layout", LAYOUTS[config.model.layout].num_joints, data.num_joints),
+            ("task.feeder", len(FEEDERS[config.task.feeder]), data.num_joints),
+            ("model.num_persons", config.model.num_persons, data.num_bodies),
+        ):
+            if found != allowed:
+                what = "persons" if key == "model.num_persons" else "joints"
+                raise UserError(
+                    f"config.{key}: is for {found} {what}; the data set {config.data.name} has {allowed}"
+                )
         self._config = config
-        self._num_classes = num_classes
+        self._num_classes = data.num_classes
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         model = self._config.model
@@ -75,9 +93,8 @@ class SkeletonTask:
                 return preprocess.ucla_training_clip(joints, num_frames, key, window=task.window)
             return preprocess.ucla_evaluation_clip(joints, num_frames, window=task.window)
 
-        feeder, parents = {"ntu": (ntu, preprocess.NTU_PARENTS), "ucla": (ucla, preprocess.UCLA_PARENTS)}[
-            task.feeder
-        ]
+        feeder = {"ntu": ntu, "ucla": ucla}[task.feeder]
+        parents = FEEDERS[task.feeder]
 
         def one_clip(joints, num_frames, seed):
             clip = feeder(joints, num_frames, jax.random.fold_in(key, seed))

@@ -31,13 +31,13 @@ class Description:
     Attributes:
       config: the full config, as nested dicts.
       class_names: in the order of the labels.
-      loader: what the loader's position belongs to (workers, processes, batch).
+      loader: what the loader's position belongs to: the workers, the processes, the data set.
       step: number of training steps done.
     """
 
     config: dict[str, Any]
     class_names: tuple[str, ...]
-    loader: dict[str, int]
+    loader: dict[str, Any]
     step: int
 
 
@@ -105,7 +105,7 @@ class Checkpoints:
         )
 
     def restore(
-        self, step: int, like: TrainState, loader: Any, loader_identity: dict[str, int]
+        self, step: int, like: TrainState, loader: Any, loader_identity: dict[str, Any]
     ) -> TrainState:
         """The state of a checkpoint, placed as `like` is; `loader` is set to its position.
 
@@ -114,15 +114,16 @@ class Checkpoints:
           loader_identity: what the position of `loader` belongs to.
 
         Raises:
-          UserError: if the position was saved under other workers or processes, where it would mean another
-            order, or if the files are damaged.
+          UserError: if the position was saved with other workers, processes or data, where it would mean
+            another order, or if the files are damaged.
         """
         folder = self._folder / str(step)
         saved = describe(folder).loader
-        if saved != loader_identity:
-            raise UserError(
-                f"{folder}: the loader's position is for {saved}; found {loader_identity}, use the same"
-            )
+        for name, now in loader_identity.items():
+            if saved.get(name) != now:
+                raise UserError(
+                    f"{folder}: was saved with {name} {saved.get(name)}; found {now}, use the same"
+                )
         shapes = jax.tree.map(lambda leaf: _shape(leaf, leaf.sharding), like)
         with _reading(folder):
             found = self._checkpointer.load_checkpointables(step, {_STATE: shapes, _LOADER: loader})
