@@ -51,7 +51,6 @@ def train(config: ConfigDict, workdir: Path) -> None:
     mesh = sharding.make_mesh()
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     data = config.data
-    configs.check_choice("data.on_error", data.on_error, ("fail",))
     training = open_split(data.name, data.data_dir, data.train_split, limit=data.limit)
     validation = open_split(data.name, data.data_dir, data.eval_split, limit=data.limit)
     epoch_steps = steps_per_epoch(training, batch_size=config.batch_size, repeat=data.repeat)
@@ -87,7 +86,10 @@ def train(config: ConfigDict, workdir: Path) -> None:
         elif start_checkpoint is not None:
             state = start_from(start_checkpoint, state)
         store_config(workdir, config)
-        first_step, last_step = int(state.step), epoch_steps * (config.stop_epoch or config.num_epochs)
+        first_step, last_step = (
+            int(state.step),
+            epoch_steps * min(config.stop_epoch or config.num_epochs, config.num_epochs),
+        )
         if first_step >= last_step:
             print(f"{workdir}: was trained to the end already, step {first_step}", file=sys.stderr)
             return
@@ -243,7 +245,7 @@ def claim_workdir(workdir: Path, config: ConfigDict) -> None:
     if stored.is_file():
         try:
             config_of_run = configs.from_json(stored.read_text())
-        except (ValueError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{stored}: is not the config of a run ({error}); choose another --workdir"
             ) from error

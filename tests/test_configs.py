@@ -10,6 +10,7 @@ from flax import nnx
 
 from rgbd_jax.bench import main as bench
 from rgbd_jax.config import load_file, override, parity
+from rgbd_jax.data.random_clips import shape_of
 from rgbd_jax.defaults import STREAMS
 from rgbd_jax.errors import UserError
 from rgbd_jax.main import main as train
@@ -19,7 +20,6 @@ from rgbd_jax.training import sharding
 from rgbd_jax.training.state import Network
 
 PARAMETERS = {"configs/gap/nw_ucla.py": 1_426_892, "configs/gap/ntu60_xsub.py": 1_446_672}
-CLASSES = {"nw_ucla": 10, "ntu60": 60, "synthetic": 10}
 
 FILES = sorted(map(str, Path("configs").rglob("*.py")))
 VARIANTS = ["configs/demo.py"] + [
@@ -38,7 +38,7 @@ def test_config_files_offer_the_streams_that_exist():
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_config_builds_its_network(variant):
     config = override(load_file(variant), [])
-    network = Network(make_task(config, range(CLASSES[config.data.name])).network(nnx.Rngs(0)))
+    network = Network(make_task(config, shape_of(config.data.name)).network(nnx.Rngs(0)))
     count = sum(leaf.size for leaf in jax.tree.leaves(network.params))
     assert count == PARAMETERS.get(variant.partition(":")[0], count)
     if ":" in variant:
@@ -118,7 +118,30 @@ def test_flops_are_those_of_the_whole_step_also_when_it_accumulates(tmp_path):
 def test_a_value_that_is_not_allowed_is_named(override_text, message):
     config = override(load_file("configs/demo.py"), [override_text])
     with pytest.raises(UserError, match=message):
-        make_task(config, range(10))
+        make_task(config, shape_of(config.data.name))
+
+
+@pytest.mark.parametrize(
+    "overrides, message",
+    [
+        (
+            ["--config.model.layout=ucla20"],
+            "config.model.layout: is for 20 joints; the data set synthetic has 25",
+        ),
+        (
+            ["--config.task.feeder=ucla"],
+            "config.task.feeder: is for 20 joints; the data set synthetic has 25",
+        ),
+        (
+            ["--config.model.num_persons=2"],
+            "config.model.num_persons: is for 2 persons; the data set synthetic has 1",
+        ),
+    ],
+)
+def test_a_config_for_other_data_is_refused(overrides, message):
+    config = override(load_file("configs/demo.py"), overrides)
+    with pytest.raises(UserError, match=message):
+        make_task(config, shape_of("synthetic"))
 
 
 def test_all_stands_for_every_parity_name():
@@ -129,5 +152,8 @@ def test_published_bones_are_asked_for_by_parity():
     gap = ["--config.model.name=gap", "--config.model.k=1"]
     plain = override(load_file("configs/gap/nw_ucla.py:joint,plain"), gap)
     published = override(plain, ["--config.parity=ucla_bones"])
-    layouts = [make_task(config, range(10)).network(nnx.Rngs(0)).layout.name for config in (plain, published)]
+    layouts = [
+        make_task(config, shape_of(config.data.name)).network(nnx.Rngs(0)).layout.name
+        for config in (plain, published)
+    ]
     assert layouts == ["ucla20", "ucla20_published"]

@@ -41,8 +41,6 @@ class SkeletonTask:
         check_choice("model.layout", config.model.layout, ("ntu25", "ucla20"))
         check_choice("task.feeder", config.task.feeder, tuple(FEEDERS))
         check_choice("task.stream", config.task.stream, preprocess.STREAMS)
-        check_choice("dtype", config.dtype, tuple(DTYPES))
-        parity(config)
         for key, found, allowed in (
             ("model.layout", LAYOUTS[config.model.layout].num_joints, data.num_joints),
             ("task.feeder", len(FEEDERS[config.task.feeder]), data.num_joints),
