@@ -33,5 +33,10 @@ def real_data():
 
 @pytest.fixture(scope="session")
 def golden():
-    """Loads reference numbers by their path below tests/golden."""
-    return lambda name: np.load(Path(__file__).parent / "golden" / name, allow_pickle=False)
+    """Loads reference numbers, a dict of arrays, by the path of their file below tests/golden."""
+
+    def load(name):
+        with np.load(Path(__file__).parent / "golden" / name, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    return load

@@ -1,4 +1,4 @@
-"""The baseline that CTR-GCN is measured against: one shared topology, one temporal convolution (ICCV 2021, section 4.3)."""
+"""The baseline that CTR-GCN is measured against (ICCV 2021): one topology for all channels."""
 
 import functools
 
@@ -55,7 +55,7 @@ class BaselineGCN(GraphNetwork):
 
 
 class SharedGraphConv(nnx.Module):
-    """Joints are mixed by three learned matrices that all samples and channels share, batch norm, residual, ReLU."""
+    """Three learned matrices, shared by all samples and channels, mix the joints; norm, residual, ReLU."""
 
     def __init__(
         self, in_channels: int, out_channels: int, *, num_joints: int, adaptive: bool, rngs: nnx.Rngs

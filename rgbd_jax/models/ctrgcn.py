@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.nn.initializers import constant
 from jax.typing import DTypeLike
 
 from rgbd_jax.models.graph_network import ConvNorm, GraphNetwork
@@ -50,50 +51,52 @@ class CTRGCN(GraphNetwork):
 
 
 class GraphConv(nnx.Module):
-    """The spatial half of a block: CTR-GC over the three subsets of the graph, batch norm, residual, ReLU (figure 3a)."""
+    """The spatial half of a block: CTR-GC on the three subsets of the graph, norm, residual, ReLU."""
 
     def __init__(self, in_channels: int, out_channels: int, *, layout: str, adaptive: bool, rngs: nnx.Rngs):
-        graph = LAYOUTS[layout]
-        subsets = spatial_adjacency(graph)
-        self.graph = graph
+        self.layout = LAYOUTS[layout]
+        subsets = spatial_adjacency(self.layout)
         self.adjacency = nnx.Param(jnp.asarray(subsets, jnp.float32)) if adaptive else None
         self.alpha = nnx.Param(jnp.zeros(()))
         self.refinement = CTRGC(in_channels, out_channels, subsets=len(subsets), rngs=rngs)
         # Starts at almost nothing, so that a fresh block is its residual path.
-        self.norm = BatchNorm(out_channels, scale_init=nnx.initializers.constant(1e-6), rngs=rngs)
+        self.norm = BatchNorm(out_channels, scale_init=constant(1e-6), rngs=rngs)
         self.shortcut = (
             ConvNorm(in_channels, out_channels, rngs=rngs) if in_channels != out_channels else None
         )
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """(I, N, T, V) to (O, N, T, V)."""
-        adjacency = spatial_adjacency(self.graph) if self.adjacency is None else self.adjacency[...]
-        y = self.norm(self.refinement(x, jnp.asarray(adjacency, x.dtype), self.alpha[...]), train=train)
-        return nnx.relu(y + (x if self.shortcut is None else self.shortcut(x, train=train)))
+        alpha = self.alpha[...]
+        adjacency = spatial_adjacency(self.layout) if self.adjacency is None else self.adjacency[...]
+        y = self.refinement(x, jnp.asarray(adjacency, alpha.dtype), alpha)
+        y = self.norm(y, train=train) + (x if self.shortcut is None else self.shortcut(x, train=train))
+        return nnx.relu(y)
 
 
 class CTRGC(nnx.Module):
-    """Channel-wise topology refinement graph convolution, all K subsets of the graph at once (section 3.2).
+    """Channel-wise topology refinement graph convolution (section 3.2), summed over K subsets of the graph.
 
-    For each subset k, with the shared adjacency A_k of the graph,
+    For each subset k, with the adjacency A_k that all samples and channels share,
 
-        R_k[c, n, u, v] = A_k[u, v] + α ξ(tanh(ψ(x̄)[n, u] − φ(x̄)[n, v]))[c],    x̄ the mean of x over T,
+        R_k[c, n, u, v] = A_k[u, v] + α ξ_k(tanh(ψ_k(x̄)[n, u] − φ_k(x̄)[n, v]))[c]
         y[c, n, t, u] = Σ_k Σ_v R_k[c, n, u, v] θ_k(x)[c, n, t, v]
 
-    where ψ, φ, ξ and θ are 1×1 convolutions. The publication takes the mean after ψ and φ, which is the same and slower.
+    where x̄ is the mean of x over T and ψ, φ, ξ, θ are 1×1 convolutions. The publication takes the mean after
+    ψ and φ: the same to rounding, and more work.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, subsets: int, rngs: nnx.Rngs):
         self.subsets = subsets
         relations = 8 if in_channels in (3, 9) else in_channels // 8
-        conv = functools.partial(PointwiseConv, in_channels, rngs=rngs)
-        self.psi = conv(subsets * relations, kernel_init=kaiming_normal(relations))
-        self.phi = conv(subsets * relations, kernel_init=kaiming_normal(relations))
-        self.theta = conv(subsets * out_channels, kernel_init=kaiming_normal(out_channels))
-        # ξ differs between the subsets in its input too.
-        xi = kaiming_normal(out_channels)(rngs.params(), (subsets, out_channels, relations), jnp.float32)
-        self.xi_kernel = nnx.Param(xi)
-        self.xi_bias = nnx.Param(jnp.zeros((subsets, out_channels)))
+        narrow = functools.partial(
+            PointwiseConv, in_channels, subsets * relations, kernel_init=kaiming_normal(relations), rngs=rngs
+        )
+        self.psi, self.phi = narrow(), narrow()
+        self.theta = nnx.List(PointwiseConv(in_channels, out_channels, rngs=rngs) for _ in range(subsets))
+        shape = (subsets, out_channels, relations)
+        self.xi_kernel = nnx.Param(kaiming_normal(out_channels)(rngs.params(), shape, jnp.float32))
+        self.xi_bias = nnx.Param(jnp.zeros(shape[:2]))
 
     def __call__(self, x: jax.Array, adjacency: jax.Array, alpha: jax.Array) -> jax.Array:
         """
@@ -106,32 +109,63 @@ class CTRGC(nnx.Module):
           y (O, N, T, V).
         """
         mean = x.mean(2)
-        flat = x.reshape(len(x), -1)
-        psi = jnp.split(self.psi(mean), self.subsets)
-        phi = jnp.split(self.phi(mean), self.subsets)
-        kernels = jnp.split(self.theta.kernel[...].astype(x.dtype), self.subsets)
-        biases = jnp.split(self.theta.bias[...].astype(x.dtype), self.subsets)
-        y = 0
+        psi, phi = jnp.split(self.psi(mean), self.subsets), jnp.split(self.phi(mean), self.subsets)
+        mixed = []
         for k in range(self.subsets):
-            topology = self._topology(psi[k], phi[k], adjacency[k], alpha * self.xi_kernel[k], alpha * self.xi_bias[k])
-            theta = (kernels[k] @ flat + biases[k][:, None]).reshape(-1, *x.shape[1:])
-            y = y + jnp.matmul(theta, topology)
-        return y
+            relations = jnp.tanh(psi[k][:, :, None, :] - phi[k][:, :, :, None])
+            topology = refine(relations, adjacency[k], alpha * self.xi_kernel[k], alpha * self.xi_bias[k])
+            mixed.append(mix_joints(self.theta[k](x), topology))
+        return sum(mixed)
 
-    def _topology(self, psi, phi, adjacency, kernel, bias) -> jax.Array:
-        """R transposed, (O, N, V, U), of one subset."""
-        relations = jnp.tanh(psi[:, :, None, :] - phi[:, :, :, None])
-        shared = jnp.broadcast_to(adjacency.T, (1, *relations.shape[1:]))
-        relations = jnp.concatenate([relations, shared, jnp.ones_like(shared)])
-        kernel = jnp.concatenate([kernel, jnp.ones_like(bias)[:, None], bias[:, None]], axis=1).astype(psi.dtype)
-        return (kernel @ relations.reshape(len(relations), -1)).reshape(-1, *relations.shape[1:])
+
+def refine(relations: jax.Array, adjacency: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+    """The topology R of each channel and body, transposed.
+
+    Args:
+      relations: between the joints, (R, N, V, U).
+      adjacency: A (U, V).
+      kernel: (O, R), of ξ.
+      bias: (O,), of ξ.
+
+    Returns:
+      R (O, N, V, U).
+    """
+    # A and the bias ride along in the matrix product, as two more relations with the weights 1 and bias.
+    shared = jnp.broadcast_to(adjacency.T, (1, *relations.shape[1:])).astype(relations.dtype)
+    relations = jnp.concatenate([relations, shared, jnp.ones_like(shared)])
+    kernel = jnp.concatenate([kernel, jnp.ones_like(kernel[:, :1]), bias[:, None]], axis=1)
+    flat = kernel.astype(relations.dtype) @ relations.reshape(len(relations), -1)
+    return flat.reshape(-1, *relations.shape[1:])
+
+
+@jax.custom_vjp
+def mix_joints(x: jax.Array, topology: jax.Array) -> jax.Array:
+    """Each channel's own sums over the joints: x (C, N, T, V) times topology (C, N, V, U) gives (C, N, T, U).
+
+    In the gradients one factor is transposed. XLA's fast small matrix products on the CPU need factors that
+    lie in memory as they are multiplied, so the transposed ones are written out: three times faster.
+    """
+    return jnp.matmul(x, topology)
+
+
+def _mix_joints_forward(x, topology):
+    return mix_joints(x, topology), (x, topology)
+
+
+def _mix_joints_backward(factors, cotangent):
+    x, topology = jax.lax.optimization_barrier([factor.swapaxes(2, 3) for factor in factors])
+    return jnp.matmul(cotangent, topology), jnp.matmul(x, cotangent)
+
+
+mix_joints.defvjp(_mix_joints_forward, _mix_joints_backward)
 
 
 class MultiScaleTemporalConv(nnx.Module):
-    """The temporal half of a block: four branches, a quarter of the channels each (figure 3b).
+    """The temporal half of a block: four branches, a quarter of the channels each.
 
-    Two convolutions with dilations 1 and 2, a max-pool, and a plain 1×1 convolution. The first three begin with a 1×1
-    convolution, batch norm and ReLU, done for all of them at once in `reduce`; all four end in a batch norm, `norm`.
+    Two convolutions with dilations 1 and 2, a max-pool, and a plain 1×1 convolution. The first three begin
+    with a 1×1 convolution, batch norm and ReLU, for all of them at once in `reduce`; all four end in a batch
+    norm.
     """
 
     DILATIONS = (1, 2)

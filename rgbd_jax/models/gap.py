@@ -1,4 +1,4 @@
-"""GAP: CTR-GCN with part features that descriptions of the parts' motion supervise (Xiang et al., ICCV 2023)."""
+"""GAP: CTR-GCN whose features of body parts are supervised by descriptions (Xiang et al., ICCV 2023)."""
 
 import math
 
@@ -16,7 +16,8 @@ TEXT_FEATURES = ("global", *PARTS)
 
 
 class GAP(CTRGCN):
-    """The four-part network. Text is used in training alone: inference needs the logits, which are CTR-GCN's."""
+    """The four-part network. Only training looks at text: the logits are CTR-GCN's and all that inference
+    needs."""
 
     def __init__(
         self,
@@ -60,7 +61,8 @@ class GAP(CTRGCN):
                 for part in PARTS
             }
         )
-        # CLIP's initial temperature, 0.07. The published loss multiplies with it as it is, without the exponential.
+        # CLIP's initial temperature, 0.07. The published loss multiplies with it as it is, without the
+        # exponential.
         self.logit_scale = nnx.Param(jnp.full(len(TEXT_FEATURES), math.log(1 / 0.07)))
 
     def __call__(self, x: jax.Array, *, train: bool, rngs: nnx.Rngs | None = None) -> dict[str, jax.Array]:
@@ -70,14 +72,16 @@ class GAP(CTRGCN):
           x, train, rngs: as for `GraphNetwork`.
 
         Returns:
-          What `GraphNetwork` returns, and text_features (5, B, W) and logit_scale (5,), in the order of `TEXT_FEATURES`.
+          What `GraphNetwork` returns, and text_features (5, B, W) and logit_scale (5,), in the order of
+          `TEXT_FEATURES`.
         """
         dtype = self.logit_scale.dtype
         transform = jnp.asarray(bone_transform(self.layout, self.k), dtype)
         x = jnp.einsum("uv,btmvc->btmuc", transform, x.astype(dtype))
         out = super().__call__(x, train=train, rngs=rngs)
 
-        # Means over joints, time and persons commute: the joints of a part are averaged last, when they are few numbers.
+        # Means over joints, time and persons commute: the joints of a part are averaged last, when they are
+        # few numbers.
         joints = out["features"].astype(dtype).mean((2, 3))
         means = jnp.asarray(part_means(self.layout, bones=self.k == 1), dtype)
         parts = jnp.einsum("pv,cbv->pbc", means, joints)

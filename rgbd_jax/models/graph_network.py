@@ -1,6 +1,8 @@
-"""What CTR-GCN and its baseline share: ten blocks of a spatial and a temporal convolution, and the way in and out.
+"""What CTR-GCN and its baseline share: ten blocks of a spatial and a temporal convolution, way in and way
+out.
 
-Inside, clips are (C, N, T, V): C channels first, N = B·M bodies, the persons of a clip next to each other, T frames, V joints.
+Inside, clips are (C, N, T, V): C channels first, N = B·M bodies, the persons of a clip next to each other, T
+frames, V joints.
 """
 
 from collections.abc import Callable
@@ -13,7 +15,7 @@ from rgbd_jax.models.initializers import normal, uniform
 from rgbd_jax.models.layers import BatchNorm, PointwiseConv
 from rgbd_jax.models.skeleton_graph import SkeletonLayout
 
-# Width of each block as a multiple of the network's base width, and its temporal stride (CTR-GCN, ICCV 2021, section 4.3).
+# Width of each block as a multiple of the network's base width, and its temporal stride (CTR-GCN, ICCV 2021).
 WIDTHS = (1, 1, 1, 1, 2, 2, 2, 4, 4, 4)
 STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
 
@@ -34,7 +36,8 @@ class Block(nnx.Module):
     ):
         """
         Args:
-          residual: whether the block's input is added to its output, through a strided 1×1 convolution where shapes differ.
+          residual: whether the block's input is added to its output, through a strided 1×1 convolution where
+            shapes differ.
           spatial: module, (in_channels, N, T, V) to (out_channels, N, T, V).
           temporal: module, (out_channels, N, T, V) to (out_channels, N, (T − 1) // stride + 1, V).
         """
@@ -89,7 +92,8 @@ class GraphNetwork(nnx.Module):
           temporal: makes the temporal one from its number of channels and its stride.
           base_width: channels of the first four blocks.
           drop_out: of the pooled vector, before the classifier.
-          dtype: of the computation between the input's batch norm and the pooled vector; None is that of the parameters.
+          dtype: of the computation between the input's batch norm and the pooled vector; None is that of the
+            parameters.
         """
         self.layout = layout
         self.dtype = dtype
@@ -128,8 +132,8 @@ class GraphNetwork(nnx.Module):
           rngs: with the stream `dropout`, where training drops out.
 
         Returns:
-          logits (B, K) and pooled (B, C), at least float32; features (C, B, M, T, V), the last block's output; and each
-          block's own, l1 to l10, (C, N, T, V).
+          logits (B, K) and pooled (B, C), at least float32; features (C, B, M, T, V), the last block's
+          output; and each block's own, l1 to l10, (C, N, T, V).
         """
         batch, frames, persons, joints, channels = x.shape
         parameter_dtype = self.classifier.kernel.dtype

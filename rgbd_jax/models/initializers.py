@@ -1,7 +1,7 @@
 """Initial weights, drawn on the host by NumPy from the bits of the key.
 
-They are the same on every platform, and nothing has to be compiled: with `jax.random`, hundreds of shapes would cost more
-time than the training step's compilation.
+They are the same on every platform, and nothing has to be compiled: with `jax.random`, hundreds of shapes
+would cost more time than the training step's compilation.
 """
 
 import math

@@ -1,9 +1,11 @@
 """Layers of the skeleton networks, and a batch norm that keeps PyTorch's rules.
 
-The convolutions here put the channels first, (C, N, T, V): one over single positions is then one large matrix product,
-channels split and join without a copy, and the statistics of a channel lie in one piece of memory. A layer computes in the
-dtype of its input.
+The convolutions put the channels first, (C, N, T, V): one over single positions is then one large matrix
+product, channels split and join in whole pieces of memory, and the statistics of a channel are taken over one
+such piece. A layer computes in the dtype of its input.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +18,9 @@ from rgbd_jax.models.initializers import kaiming_normal
 class BatchNorm(nnx.Module):
     """Batch normalisation with the rules of the published networks.
 
-    In training it normalises with the biased variance of the batch, found in two passes, and feeds the running variance
-    with the unbiased one. Statistics have the dtype of the parameters, whatever the input. Under `jit` the batch is the global one.
+    In training it normalises with the biased variance of the batch, found in two passes, and feeds the
+    running variance with the unbiased one. Under `jit` the batch is the global one. Statistics have the dtype
+    of the parameters, whatever the input.
     """
 
     def __init__(
@@ -45,23 +48,69 @@ class BatchNorm(nnx.Module):
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Normalise x; in training also move the running statistics."""
-        axis = self.axis % x.ndim
-        others = tuple(i for i in range(x.ndim) if i != axis)
-        wide = x.astype(self.mean.dtype)
-        if train:
-            mean = wide.mean(others, keepdims=True)
-            var = jnp.square(wide - mean).mean(others, keepdims=True)
-            self._move_statistics(mean.ravel(), var.ravel(), x.size // mean.size)
-        else:
-            mean, var = jnp.expand_dims(self.mean[...], others), jnp.expand_dims(self.var[...], others)
+        others = tuple(i for i in range(x.ndim) if i != self.axis % x.ndim)
         scale, bias = jnp.expand_dims(self.scale[...], others), jnp.expand_dims(self.bias[...], others)
-        return ((wide - mean) * (jax.lax.rsqrt(var + self.epsilon) * scale) + bias).astype(x.dtype)
+        if train:
+            y, mean, var = normalise_batch(x, scale, bias, self.epsilon)
+            self._move_statistics(mean.ravel(), var.ravel(), x.size // mean.size)
+            return y
+        mean, var = jnp.expand_dims(self.mean[...], others), jnp.expand_dims(self.var[...], others)
+        y = (x.astype(mean.dtype) - mean) * (jax.lax.rsqrt(var + self.epsilon) * scale) + bias
+        return y.astype(x.dtype)
 
     def _move_statistics(self, mean: jax.Array, var: jax.Array, count: int):
-        mean, var = jax.lax.stop_gradient((mean, var))
         unbiased = var * (count / max(count - 1, 1))
         self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * mean
         self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * unbiased
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def normalise_batch(
+    x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Batch normalisation with the statistics of x itself.
+
+    Its gradient, written out, passes over x twice; derived automatically, it follows the two passes of the
+    variance back and takes several more. No gradient flows through the returned statistics.
+
+    Args:
+      x: the batch.
+      scale, bias: of the features, with all other axes of x as 1.
+
+    Returns:
+      y like x, and the mean and biased variance, like scale.
+    """
+    return _normalise_forward(x, scale, bias, epsilon)[0]
+
+
+def _normalise_forward(x, scale, bias, epsilon):
+    others = _axes_of_length_one(scale)
+    wide = x.astype(scale.dtype)
+    mean = wide.mean(others, keepdims=True)
+    var = jnp.square(wide - mean).mean(others, keepdims=True)
+    inverse = jax.lax.rsqrt(var + epsilon)
+    y = (wide - mean) * (inverse * scale) + bias
+    return (y.astype(x.dtype), mean, var), (x, scale, mean, inverse)
+
+
+def _normalise_backward(epsilon, kept, cotangents):
+    del epsilon
+    x, scale, mean, inverse = kept
+    others, count = _axes_of_length_one(scale), x.size // scale.size
+    cotangent = cotangents[0].astype(scale.dtype)
+    normalised = (x.astype(scale.dtype) - mean) * inverse
+    bias_grad = cotangent.sum(others, keepdims=True)
+    scale_grad = (cotangent * normalised).sum(others, keepdims=True)
+    # Mean and variance follow x, so nothing along the constant and along the normalised x comes through.
+    grad = (inverse * scale) * (cotangent - bias_grad / count - normalised * (scale_grad / count))
+    return grad.astype(x.dtype), scale_grad, bias_grad
+
+
+def _axes_of_length_one(array: jax.Array) -> tuple[int, ...]:
+    return tuple(i for i, length in enumerate(array.shape) if length == 1)
+
+
+normalise_batch.defvjp(_normalise_forward, _normalise_backward)
 
 
 class PointwiseConv(nnx.Module):
@@ -70,14 +119,17 @@ class PointwiseConv(nnx.Module):
     def __init__(
         self, in_channels: int, out_channels: int, *, kernel_init: Initializer | None = None, rngs: nnx.Rngs
     ):
+        """
+        Args:
+          kernel_init: of the kernel (O, I); Kaiming's over the outputs unless given.
+        """
         init = kernel_init or kaiming_normal(out_channels)
         self.kernel = nnx.Param(init(rngs.params(), (out_channels, in_channels), jnp.float32))
         self.bias = nnx.Param(jnp.zeros(out_channels))
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """(I, ...) to (O, ...)."""
-        flat = self.kernel[...].astype(x.dtype) @ x.reshape(len(x), -1)
-        return (flat + self.bias[...].astype(x.dtype)[:, None]).reshape(-1, *x.shape[1:])
+        return _affine(self.kernel[...], self.bias[...], x)
 
 
 class TemporalConv(nnx.Module):
@@ -96,35 +148,26 @@ class TemporalConv(nnx.Module):
         dilation: int = 1,
         rngs: nnx.Rngs,
     ):
+        self.width = width
         self.stride = stride
         self.dilation = dilation
-        self.kernel = nnx.Param(
-            kaiming_normal(out_channels * width)(
-                rngs.params(), (out_channels, width, in_channels), jnp.float32
-            )
-        )
+        init = kaiming_normal(out_channels * width)
+        self.kernel = nnx.Param(init(rngs.params(), (out_channels, width, in_channels), jnp.float32))
         self.bias = nnx.Param(jnp.zeros(out_channels))
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """(I, N, T, V) to (O, N, (T − 1) // stride + 1, V)."""
-        out_channels, width, _ = self.kernel.shape
-        kernel = self.kernel[...].astype(x.dtype).reshape(out_channels, -1)
-        seen = jnp.concatenate(shifted_frames(x, width, self.stride, self.dilation, fill=0))
-        flat = kernel @ seen.reshape(len(seen), -1)
-        return (flat + self.bias[...].astype(x.dtype)[:, None]).reshape(-1, *seen.shape[1:])
+        seen = jnp.concatenate(shifted_frames(x, self.width, self.stride, self.dilation, fill=0))
+        return _affine(self.kernel[...].reshape(-1, len(seen)), self.bias[...], seen)
 
 
 def max_pool_frames(x: jax.Array, *, width: int, stride: int) -> jax.Array:
-    """The largest value of each window of `width` frames, (C, N, T, V) to (C, N, (T − 1) // stride + 1, V)."""
-    windows = shifted_frames(x, width, stride, 1, fill=-jnp.inf)
-    result = windows[0]
-    for window in windows[1:]:
-        result = jnp.maximum(result, window)
-    return result
+    """The largest of each window of `width` frames, (C, N, T, V) to (C, N, (T − 1) // stride + 1, V)."""
+    return functools.reduce(jnp.maximum, shifted_frames(x, width, stride, 1, fill=-jnp.inf))
 
 
 def shifted_frames(x: jax.Array, width: int, stride: int, dilation: int, *, fill: float) -> list[jax.Array]:
-    """What each tap of a centred temporal window of odd `width` sees: `width` arrays (C, N, (T − 1) // stride + 1, V).
+    """What each tap of a centred window of odd `width` sees: `width` times (C, N, (T − 1) // stride + 1, V).
 
     Beyond the ends of the clip the taps see `fill`.
     """
@@ -133,3 +176,11 @@ def shifted_frames(x: jax.Array, width: int, stride: int, dilation: int, *, fill
     padded = jnp.pad(x, ((0, 0), (0, 0), (reach, reach), (0, 0)), constant_values=fill)
     starts = range(0, dilation * width, dilation)
     return [jax.lax.slice_in_dim(padded, start, start + frames, stride, axis=2) for start in starts]
+
+
+def _affine(kernel: jax.Array, bias: jax.Array, x: jax.Array) -> jax.Array:
+    """kernel (O, I) times x (I, ...), plus bias (O,)."""
+    flat = kernel.astype(x.dtype) @ x.reshape(len(x), -1)
+    # Spread first and cast then, so that the gradient of a bias is summed in its own dtype.
+    flat = flat + jnp.broadcast_to(bias[:, None], flat.shape).astype(x.dtype)
+    return flat.reshape(-1, *x.shape[1:])

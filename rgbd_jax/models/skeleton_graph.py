@@ -46,8 +46,9 @@ def _pairs(*pairs: tuple[int, int]) -> tuple[tuple[int, int], ...]:
 
 
 # fmt: off
-# Kinect v2. 1 spine base, 2 spine middle, 3 neck, 4 head, 5-8 left and 9-12 right arm from shoulder to hand, 13-16 left
-# and 17-20 right leg from hip to foot, 21 spine at the shoulders, 22 23 left and 24 25 right hand tip and thumb.
+# Kinect v2. 1 spine base, 2 spine middle, 3 neck, 4 head, 5-8 left and 9-12 right arm from shoulder to hand,
+# 13-16 left and 17-20 right leg from hip to foot, 21 spine at the shoulders, 22 23 left and 24 25 right hand
+# tip and thumb.
 _NTU_LIMBS = _pairs(
     (1, 2), (3, 21), (4, 3),
     (5, 21), (6, 5), (7, 6), (8, 7), (9, 21), (10, 9), (11, 10), (12, 11),
@@ -74,7 +75,8 @@ NTU = SkeletonLayout(
     }),
 )
 
-# Kinect v1. 1 hip centre, 2 spine, 3 shoulder centre, 4 head, 5-8 left and 9-12 right arm, 13-16 left and 17-20 right leg.
+# Kinect v1. 1 hip centre, 2 spine, 3 shoulder centre, 4 head, 5-8 left and 9-12 right arm, 13-16 left and
+# 17-20 right leg.
 _UCLA_EDGES = _pairs(
     (1, 2), (2, 3), (4, 3),
     (5, 3), (6, 5), (7, 6), (8, 7), (9, 3), (10, 9), (11, 10), (12, 11),
@@ -95,8 +97,8 @@ NW_UCLA = SkeletonLayout(
     bone_parts=_UCLA_PARTS,
 )
 
-# The published NW-UCLA networks subtract all children from a joint instead of the parent from the child, and number the
-# bones of the parts as if one joint were missing. Their weights need both.
+# The published NW-UCLA networks subtract all children from a joint instead of the parent from the child, and
+# number the bones of the parts as if one joint were missing. Their weights need both.
 PUBLISHED_NW_UCLA = dataclasses.replace(
     NW_UCLA,
     name="ucla20_published",
@@ -117,8 +119,9 @@ LAYOUTS = {layout.name: layout for layout in (NTU, NW_UCLA, PUBLISHED_NW_UCLA)}
 def spatial_adjacency(layout: SkeletonLayout) -> np.ndarray:
     """The three-subset adjacency A (3, V, V), float64; A[k, u, v] weighs what joint v sends to joint u.
 
-    Subset 0 is the joint itself, 1 leads from children to their parent, 2 from a parent to its children. The columns of
-    each are normalised to sum 1 (ST-GCN, AAAI 2018, "spatial configuration" without the distances).
+    Subset 0 is the joint itself, 1 leads from children to their parent, 2 from a parent to its children. The
+    columns of each are normalised to sum 1 (ST-GCN, AAAI 2018, "spatial configuration" without the
+    distances).
     """
     inward = _directed(layout.num_joints, layout.edges)
     return np.stack([np.eye(layout.num_joints), inward, _normalise_columns(inward.T)])
@@ -128,8 +131,8 @@ def spatial_adjacency(layout: SkeletonLayout) -> np.ndarray:
 def bone_transform(layout: SkeletonLayout, k: int) -> np.ndarray:
     """I − B^k (V, V), float32, to be multiplied to the joints from the left; B[child, parent] = 1.
 
-    k = 1 turns joints into bones, child − parent, and leaves the root where it is; k = 0 gives the plain identity, and so
-    does any k longer than the longest chain of bones (InfoGCN, CVPR 2022).
+    k = 1 turns joints into bones, child − parent, and leaves the root where it is; k = 0 gives the plain
+    identity, and so does any k longer than the longest chain of bones (InfoGCN, CVPR 2022).
     """
     identity = np.eye(layout.num_joints, dtype=np.float32)
     if k == 0:

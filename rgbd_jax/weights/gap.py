@@ -1,6 +1,7 @@
 """The tables of CTR-GCN, GAP and the baseline GCN.
 
-The published blocks l1 … l10 are our blocks 0 … 9. What they keep as separate branches we keep as pieces of one variable.
+The published blocks l1 … l10 are our blocks 0 … 9. What they keep as separate branches we keep as pieces of
+one variable.
 """
 
 from collections.abc import Iterable
@@ -71,7 +72,7 @@ def ctrgc_rules(torch: str, ours: str) -> list[Rule]:
     return [
         *_conv(rf"{torch}conv1", f"{ours}psi", piece=r"\1"),
         *_conv(rf"{torch}conv2", f"{ours}phi", piece=r"\1"),
-        *_conv(rf"{torch}conv3", f"{ours}theta", piece=r"\1"),
+        *_conv(rf"{torch}conv3", rf"{ours}theta/\1"),
         Rule(
             rf"{torch}conv4\.weight",
             f"params/{ours}xi_kernel",

@@ -21,8 +21,8 @@ class Rule:
       pattern: regular expression for the whole PyTorch name.
       path: of our variable, keys joined by "/"; it may use the groups of the pattern, \1.
       transform: applied to each tensor; raises ValueError if it cannot be.
-      piece: where a variable is made of several tensors, the number of this one; it may use the groups too. The pieces
-        are joined along the first axis in the order of their numbers.
+      piece: where a variable is made of several tensors, the number of this one; it may use the groups too.
+        The pieces are joined along the first axis in the order of their numbers.
     """
 
     pattern: str
@@ -50,8 +50,8 @@ def convert(
       template: nested dict of arrays or `jax.ShapeDtypeStruct`.
 
     Raises:
-      UserError: unless each tensor is used by exactly one rule or ignored, each variable is filled, and all shapes agree.
-        The message lists every problem.
+      UserError: unless each tensor is used by exactly one rule or ignored, each variable is filled, and all
+        shapes agree. The message lists every problem.
     """
     problems: list[str] = []
     pieces = _assign(state_dict, rules, ignored, problems)

@@ -25,7 +25,7 @@ def network_weights(variant: str, layout: SkeletonLayout) -> dict[str, np.ndarra
 def weights(
     shapes: Shapes, layout: SkeletonLayout, *, prefix: str = "", baseline: bool = False
 ) -> dict[str, np.ndarray]:
-    """Tensors by name: the golden values of prefix + name, with the changes that keep the activations sane."""
+    """Tensors by name: golden values of prefix + name, with the changes that keep the activations sane."""
     topology = np.stack([np.eye(layout.num_joints)] * 3) if baseline else spatial_adjacency(layout)
     tensors = {}
     for name, shape in shapes.items():
@@ -63,7 +63,11 @@ def ctrgc_shapes(name: str, in_channels: int, out_channels: int) -> Shapes:
 
 def gcn_shapes(name: str, in_channels: int, out_channels: int, joints: int) -> Shapes:
     """The published unit_gcn."""
-    shapes = {f"{name}PA": (3, joints, joints), f"{name}alpha": (1,), **norm_shapes(f"{name}bn", out_channels)}
+    shapes = {
+        f"{name}PA": (3, joints, joints),
+        f"{name}alpha": (1,),
+        **norm_shapes(f"{name}bn", out_channels),
+    }
     for subset in range(3):
         shapes |= ctrgc_shapes(f"{name}convs.{subset}.", in_channels, out_channels)
     return shapes | down_shapes(name, in_channels, out_channels)
@@ -81,7 +85,9 @@ def down_shapes(name: str, in_channels: int, out_channels: int) -> Shapes:
     """The shortcut of a unit_gcn, where there is one."""
     if in_channels == out_channels:
         return {}
-    return conv_shapes(f"{name}down.0", in_channels, out_channels) | norm_shapes(f"{name}down.1", out_channels)
+    return conv_shapes(f"{name}down.0", in_channels, out_channels) | norm_shapes(
+        f"{name}down.1", out_channels
+    )
 
 
 def tcn_shapes(name: str, channels: int) -> Shapes:

@@ -1,0 +1,79 @@
+"""The layers by themselves, against their definitions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from golden.weights import golden_array
+
+from rgbd_jax.models.ctrgcn import mix_joints
+from rgbd_jax.models.layers import BatchNorm, TemporalConv, max_pool_frames, normalise_batch
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_batch_norm_statistics(axis):
+    """Biased variance to normalise with, unbiased for the running one, whatever the axis."""
+    x = golden_array("x", (4, 5, 6), "normal") * np.float32(3) + np.float32(100)
+    features = np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1).astype(np.float64)
+    norm = BatchNorm(x.shape[axis], axis=axis, rngs=nnx.Rngs(0))
+    y = np.moveaxis(np.asarray(norm(jnp.asarray(x), train=True)), axis, 0).reshape(features.shape)
+    mean, var = features.mean(1, keepdims=True), features.var(1, keepdims=True)
+    np.testing.assert_allclose(y, (features - mean) / np.sqrt(var + 1e-5), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(norm.mean[...], 0.1 * mean.ravel(), rtol=1e-5)
+    np.testing.assert_allclose(norm.var[...], 0.9 + 0.1 * features.var(1, ddof=1), rtol=1e-5)
+    in_evaluation = norm(jnp.asarray(x), train=False)
+    scale = np.expand_dims(np.sqrt(norm.var[...] + 1e-5), [i for i in range(3) if i != axis % 3])
+    shift = np.expand_dims(norm.mean[...], [i for i in range(3) if i != axis % 3])
+    np.testing.assert_allclose(in_evaluation, (x - shift) / scale, rtol=1e-5)
+
+
+def test_batch_norm_gradient():
+    """The written-out gradient is the derived one."""
+    with jax.enable_x64(True):
+        x, cotangent = (jnp.asarray(golden_array(name, (3, 7, 5), "normal"), jnp.float64) for name in "xc")
+        scale, bias = (jnp.asarray(golden_array(name, (3, 1, 1), "normal"), jnp.float64) for name in "sb")
+
+        def derived(x, scale, bias):
+            mean, var = x.mean((1, 2), keepdims=True), x.var((1, 2), keepdims=True)
+            return (x - mean) / jnp.sqrt(var + 0.1) * scale + bias
+
+        _, theirs = jax.vjp(derived, x, scale, bias)
+        _, ours = jax.vjp(lambda *args: normalise_batch(*args, 0.1)[0], x, scale, bias)
+        for our, their in zip(ours(cotangent), theirs(cotangent), strict=True):
+            np.testing.assert_allclose(our, their, rtol=1e-10, atol=1e-12)
+
+
+def test_mix_joints_gradient():
+    x, topology = golden_array("x", (2, 3, 4, 5), "normal"), golden_array("r", (2, 3, 5, 5), "normal")
+    cotangent = golden_array("c", (2, 3, 4, 5), "normal")
+    y, ours = jax.vjp(mix_joints, x, topology)
+    expected, theirs = jax.vjp(lambda x, r: jnp.einsum("cntv,cnvu->cntu", x, r), x, topology)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+    for our, their in zip(ours(cotangent), theirs(cotangent), strict=True):
+        np.testing.assert_allclose(our, their, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("frames", [3, 8])
+def test_temporal_conv(stride, dilation, frames):
+    x = golden_array("x", (4, 2, frames, 3), "normal")
+    conv = TemporalConv(4, 6, width=5, stride=stride, dilation=dilation, rngs=nnx.Rngs(0))
+    expected = jax.lax.conv_general_dilated(
+        x,
+        conv.kernel[...][:, :, :, None],
+        window_strides=(stride, 1),
+        padding=((2 * dilation, 2 * dilation), (0, 0)),
+        rhs_dilation=(dilation, 1),
+        dimension_numbers=("CNHW", "OHIW", "CNHW"),
+    )
+    np.testing.assert_allclose(conv(jnp.asarray(x)), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_max_pool(stride):
+    x = golden_array("x", (2, 3, 7, 4), "normal")
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)), constant_values=-np.inf)
+    expected = np.stack([padded[:, :, t : t + 3].max(2) for t in range(0, 7, stride)], axis=2)
+    np.testing.assert_array_equal(max_pool_frames(jnp.asarray(x), width=3, stride=stride), expected)
