@@ -30,7 +30,7 @@ class Variant:
     rules: tuple
     layout: str
     num_classes: int
-    options: dict
+    options: dict = dataclasses.field(hash=False)
 
     @property
     def clip(self):
@@ -62,20 +62,19 @@ VARIANTS = [
 WITHOUT_GOLDEN = Variant("ntu120_joint", GAP, gap.GAP, "ntu25", 120, {"k": 8})
 
 
-def of_those(variants):
-    """Run a test on these variants, through the fixture `loaded`."""
-    return pytest.mark.parametrize("loaded", variants, indirect=True, ids=lambda v: v.name, scope="module")
-
-
-@pytest.fixture(scope="module")
-def loaded(request):
-    """A variant, our network as a function, and the golden weights as its variables."""
-    variant = request.param
+@functools.cache
+def load(variant):
+    """Our network as a function of variables and clip, and the golden weights as its variables."""
     graph, template = variant.build()
     tensors = networks.network_weights(variant.name, LAYOUTS[variant.layout])
     variables = convert(tensors, variant.rules, gap.IGNORED, template)
     run = jax.jit(lambda params, batch_stats, x: nnx.merge(graph, params, batch_stats)(x, train=False))
-    return variant, run, variables
+    return run, variables
+
+
+def of_those(variants):
+    """Run a test on each of these variants."""
+    return pytest.mark.parametrize("variant", variants, ids=lambda variant: variant.name)
 
 
 def golden_clip(variant, name):
@@ -88,8 +87,8 @@ def relative(ours, theirs):
 
 
 @of_those(VARIANTS)
-def test_outputs(loaded, golden):
-    variant, run, variables = loaded
+def test_outputs(variant, golden):
+    run, variables = load(variant)
     expected = golden(f"gap/model_{variant.name}.npz")
     out = run(**variables, x=golden_clip(variant, "x"))
     assert out["logits"].dtype == jnp.float32
@@ -107,8 +106,8 @@ def test_outputs(loaded, golden):
 
 
 @of_those([variant for variant in VARIANTS if variant.name != "ctrgcn_ntu120_fixed"])
-def test_outputs_in_double(loaded, golden):
-    variant, run, variables = loaded
+def test_outputs_in_double(variant, golden):
+    run, variables = load(variant)
     expected = golden(f"gap/model_{variant.name}.npz")
     with jax.enable_x64(True):
         double = jax.tree.map(lambda leaf: leaf.astype(np.float64), variables)
@@ -117,8 +116,8 @@ def test_outputs_in_double(loaded, golden):
 
 
 @of_those([variant for variant in VARIANTS if variant.layout == "ntu25"])
-def test_absent_person(loaded, golden):
-    variant, run, variables = loaded
+def test_absent_person(variant, golden):
+    run, variables = load(variant)
     expected = golden(f"gap/model_{variant.name}.npz")
     clip = golden_clip(variant, "single_x")
     clip[:, :, 1] = 0
@@ -134,7 +133,7 @@ def check_text(out, expected, prefix):
         assert relative(ours, expected[prefix + name]) <= 1e-5
 
 
-@pytest.mark.parametrize("variant", [*VARIANTS, WITHOUT_GOLDEN], ids=lambda variant: variant.name)
+@of_those([*VARIANTS, WITHOUT_GOLDEN])
 def test_parameter_count(variant):
     _, variables = variant.build()
     count = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
