@@ -14,7 +14,7 @@ def get_config(variant: str = "") -> ConfigDict:
         raise UserError(f"variant {variant!r}: allowed is debug")
     config = skeleton_config()
     config.batch_size = 32
-    config.num_epochs = 12
+    config.num_epochs = 8
     config.log_every = 5
     config.data.name = "synthetic"
 
