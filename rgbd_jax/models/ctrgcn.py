@@ -112,26 +112,26 @@ class CTRGC(nnx.Module):
         psi, phi = jnp.split(self.psi(mean), self.subsets), jnp.split(self.phi(mean), self.subsets)
         mixed = []
         for k in range(self.subsets):
-            relations = jnp.tanh(psi[k][:, :, None, :] - phi[k][:, :, :, None])
+            relations = jnp.tanh(psi[k][:, :, :, None] - phi[k][:, :, None, :])
             topology = refine(relations, adjacency[k], alpha * self.xi_kernel[k], alpha * self.xi_bias[k])
             mixed.append(mix_joints(self.theta[k](x), topology))
         return sum(mixed)
 
 
 def refine(relations: jax.Array, adjacency: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-    """The topology R of each channel and body, transposed.
+    """The topology R of each channel and body.
 
     Args:
-      relations: between the joints, (R, N, V, U).
+      relations: between the joints, (R, N, U, V).
       adjacency: A (U, V).
       kernel: (O, R), of ξ.
       bias: (O,), of ξ.
 
     Returns:
-      R (O, N, V, U).
+      R (O, N, U, V).
     """
     # A and the bias ride along in the matrix product, as two more relations with the weights 1 and bias.
-    shared = jnp.broadcast_to(adjacency.T, (1, *relations.shape[1:])).astype(relations.dtype)
+    shared = jnp.broadcast_to(adjacency, (1, *relations.shape[1:])).astype(relations.dtype)
     relations = jnp.concatenate([relations, shared, jnp.ones_like(shared)])
     kernel = jnp.concatenate([kernel, jnp.ones_like(kernel[:, :1]), bias[:, None]], axis=1)
     flat = kernel.astype(relations.dtype) @ relations.reshape(len(relations), -1)
@@ -140,12 +140,12 @@ def refine(relations: jax.Array, adjacency: jax.Array, kernel: jax.Array, bias: 
 
 @jax.custom_vjp
 def mix_joints(x: jax.Array, topology: jax.Array) -> jax.Array:
-    """Each channel's own sums over the joints: x (C, N, T, V) times topology (C, N, V, U) gives (C, N, T, U).
+    """Each channel's own sums over the joints: y[c, n, t, u] = Σ_v topology[c, n, u, v] x[c, n, t, v].
 
-    In the gradients one factor is transposed. XLA's fast small matrix products on the CPU need factors that
-    lie in memory as they are multiplied, so the transposed ones are written out: three times faster.
+    This and both its gradients are many small matrix products, for which XLA's CPU backend has fast kernels
+    only of factors that lie in memory as they are multiplied: the transposed ones are written out.
     """
-    return jnp.matmul(x, topology)
+    return jnp.matmul(x, _transposed(topology))
 
 
 def _mix_joints_forward(x, topology):
@@ -153,8 +153,13 @@ def _mix_joints_forward(x, topology):
 
 
 def _mix_joints_backward(factors, cotangent):
-    x, topology = jax.lax.optimization_barrier([factor.swapaxes(2, 3) for factor in factors])
-    return jnp.matmul(cotangent, topology), jnp.matmul(x, cotangent)
+    x, topology = factors
+    return jnp.matmul(cotangent, topology), jnp.matmul(_transposed(cotangent), x)
+
+
+def _transposed(matrices: jax.Array) -> jax.Array:
+    # The barrier keeps XLA from making the transposition part of the product.
+    return jax.lax.optimization_barrier(matrices.swapaxes(2, 3))
 
 
 mix_joints.defvjp(_mix_joints_forward, _mix_joints_backward)
@@ -163,9 +168,9 @@ mix_joints.defvjp(_mix_joints_forward, _mix_joints_backward)
 class MultiScaleTemporalConv(nnx.Module):
     """The temporal half of a block: four branches, a quarter of the channels each.
 
-    Two convolutions with dilations 1 and 2, a max-pool, and a plain 1×1 convolution. The first three begin
-    with a 1×1 convolution, batch norm and ReLU, for all of them at once in `reduce`; all four end in a batch
-    norm.
+    All begin with a 1×1 convolution, done at once in `reduce`. Two go on with a convolution, of dilation 1
+    and 2, the third with a max-pool, all three after batch norm and ReLU; the fourth is left as it is. A
+    batch norm over the joined branches ends them.
     """
 
     DILATIONS = (1, 2)
@@ -173,22 +178,22 @@ class MultiScaleTemporalConv(nnx.Module):
     def __init__(self, channels: int, stride: int, *, rngs: nnx.Rngs):
         self.stride = stride
         branch = channels // 4
-        conv = functools.partial(PointwiseConv, channels, kernel_init=kaiming_normal(branch), rngs=rngs)
-        norm = functools.partial(BatchNorm, scale_init=normal(0.02, mean=1.0), rngs=rngs)
-        self.reduce = conv(3 * branch)
-        self.reduce_norm = norm(3 * branch)
+        self.normed = 3 * branch
+        near_one = normal(0.02, mean=1.0)
+        self.reduce = PointwiseConv(channels, 4 * branch, kernel_init=kaiming_normal(branch), rngs=rngs)
+        self.reduce_norm = BatchNorm(self.normed, scale_init=near_one, rngs=rngs)
         self.dilated = nnx.List(
             TemporalConv(branch, branch, width=5, stride=stride, dilation=dilation, rngs=rngs)
             for dilation in self.DILATIONS
         )
-        self.pointwise = conv(branch)
-        self.norm = norm(channels)
+        self.norm = BatchNorm(4 * branch, scale_init=near_one, rngs=rngs)
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """(C, N, T, V) to (C, N, (T − 1) // stride + 1, V)."""
-        reduced = nnx.relu(self.reduce_norm(self.reduce(x), train=train))
-        *convolved, pooled = jnp.split(reduced, 3)
+        reduced = self.reduce(x)
+        active = nnx.relu(self.reduce_norm(reduced[: self.normed], train=train))
+        *convolved, pooled = jnp.split(active, 3)
         branches = [conv(y) for conv, y in zip(self.dilated, convolved, strict=True)]
         branches.append(max_pool_frames(pooled, width=3, stride=self.stride))
-        branches.append(self.pointwise(x[:, :, :: self.stride]))
+        branches.append(reduced[self.normed :, :, :: self.stride])
         return self.norm(jnp.concatenate(branches), train=train)

@@ -98,11 +98,11 @@ def _normalise_backward(epsilon, kept, cotangents):
     x, scale, mean, inverse = kept
     others, count = _axes_of_length_one(scale), x.size // scale.size
     cotangent = cotangents[0].astype(scale.dtype)
-    normalised = (x.astype(scale.dtype) - mean) * inverse
+    centred = x.astype(scale.dtype) - mean
     bias_grad = cotangent.sum(others, keepdims=True)
-    scale_grad = (cotangent * normalised).sum(others, keepdims=True)
+    scale_grad = (cotangent * centred).sum(others, keepdims=True) * inverse
     # Mean and variance follow x, so nothing along the constant and along the normalised x comes through.
-    grad = (inverse * scale) * (cotangent - bias_grad / count - normalised * (scale_grad / count))
+    grad = (inverse * scale) * (cotangent - bias_grad / count - centred * (inverse * scale_grad / count))
     return grad.astype(x.dtype), scale_grad, bias_grad
 
 

@@ -95,10 +95,9 @@ def graph_conv_rules(torch: str, ours: str) -> list[Rule]:
 def temporal_rules(torch: str, ours: str) -> list[Rule]:
     """The multi-scale temporal half of a block."""
     return [
-        *_conv(rf"{torch}branches\.([012])\.0", f"{ours}reduce", piece=r"\1"),
+        *_conv(rf"{torch}branches\.(\d)\.0", f"{ours}reduce", piece=r"\1"),
         *_norm(rf"{torch}branches\.([012])\.1", f"{ours}reduce_norm", piece=r"\1"),
         *_conv(rf"{torch}branches\.([01])\.3\.conv", rf"{ours}dilated/\1", _temporal),
-        *_conv(rf"{torch}branches\.3\.0", f"{ours}pointwise"),
         *_norm(rf"{torch}branches\.([01])\.3\.bn", f"{ours}norm", piece=r"\1"),
         *_norm(rf"{torch}branches\.2\.4", f"{ours}norm", piece="2"),
         *_norm(rf"{torch}branches\.3\.1", f"{ours}norm", piece="3"),
