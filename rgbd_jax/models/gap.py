@@ -61,8 +61,7 @@ class GAP(CTRGCN):
                 for part in PARTS
             }
         )
-        # CLIP's initial temperature, 0.07. The published loss multiplies with it as it is, without the
-        # exponential.
+        # CLIP's initial temperature. The published loss multiplies with it as it is, without the exponential.
         self.logit_scale = nnx.Param(jnp.full(len(TEXT_FEATURES), math.log(1 / 0.07)))
 
     def __call__(self, x: jax.Array, *, train: bool, rngs: nnx.Rngs | None = None) -> dict[str, jax.Array]:
@@ -80,8 +79,7 @@ class GAP(CTRGCN):
         x = jnp.einsum("uv,btmvc->btmuc", transform, x.astype(dtype))
         out = super().__call__(x, train=train, rngs=rngs)
 
-        # Means over joints, time and persons commute: the joints of a part are averaged last, when they are
-        # few numbers.
+        # The means commute: first over time and persons, then over the joints of each part.
         joints = out["features"].astype(dtype).mean((2, 3))
         means = jnp.asarray(part_means(self.layout, bones=self.k == 1), dtype)
         parts = jnp.einsum("pv,cbv->pbc", means, joints)

@@ -1,5 +1,4 @@
-"""What CTR-GCN and its baseline share: ten blocks of a spatial and a temporal convolution, way in and way
-out.
+"""What CTR-GCN and its baseline share: ten blocks of a spatial and a temporal convolution, way in, way out.
 
 Inside, clips are (C, N, T, V): C channels first, N = B·M bodies, the persons of a clip next to each other, T
 frames, V joints.
@@ -30,8 +29,8 @@ class Block(nnx.Module):
         *,
         stride: int,
         residual: bool,
-        spatial,
-        temporal,
+        spatial: nnx.Module,
+        temporal: nnx.Module,
         rngs: nnx.Rngs,
     ):
         """
@@ -49,6 +48,7 @@ class Block(nnx.Module):
         self.shortcut = ConvNorm(in_channels, out_channels, rngs=rngs) if reshapes else None
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """(I, N, T, V) to (O, N, (T − 1) // stride + 1, V)."""
         y = self.temporal(self.spatial(x, train=train), train=train)
         if self.shortcut is not None:
             y = y + self.shortcut(x[:, :, :: self.stride], train=train)
