@@ -1,0 +1,175 @@
+"""From a data set's own files to ArrayRecord: what all data sets share.
+
+A data set is a subclass that answers four questions: which classes are there, which items (clips) does the
+source hold, to which split does an item belong, and what does it contain. Between them and this class stands
+the kind of data, skeletons or video, which says what a record consists of. Writing is TensorFlow Datasets'
+(into a folder of a temporary name that is renamed at the end); TensorFlow itself is not imported and
+nothing is downloaded.
+"""
+
+import abc
+import contextlib
+import io
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import tensorflow_datasets as tfds
+from tqdm import tqdm
+
+from rgbd_jax.data.split import Split
+from rgbd_jax.errors import OutsideError, UserError
+
+# After so many seconds without a write a preparation is taken for dead: it may run on another machine, where
+# its process cannot be asked.
+ABANDONED_AFTER = 24 * 3600
+
+
+class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Base class of all data sets.
+
+    Records have the features `id` and `label`, then those of the clip, and stand in the order of `items`.
+    """
+
+    SUMMARY: ClassVar[str]
+    CLASS_NAMES: ClassVar[tuple[str, ...]]
+    PUBLISHED_SIZES: ClassVar[dict[str, int]]  # by split; what is prepared may be a part of it
+    NEEDS_SOURCE: ClassVar[bool] = True  # False: it is generated
+    READING: ClassVar[tuple[str, ...]] = ()  # keys of config.data that say how a split is read
+
+    url_infos = None  # no downloads, no checksums of downloads
+
+    @classmethod
+    def folder(cls, data_dir: str | os.PathLike) -> Path:
+        """Where the prepared data set lies."""
+        return Path(data_dir) / cls.name / str(cls.VERSION)
+
+    @classmethod
+    def is_prepared(cls, data_dir: str | os.PathLike) -> bool:
+        """Whether the records lie there, complete."""
+        return (cls.folder(data_dir) / "dataset_info.json").is_file()
+
+    @classmethod
+    @abc.abstractmethod
+    def open_split(cls, data_dir: str | os.PathLike, split: str, *, limit: int = 0, **reading: Any) -> Split:
+        """Open a split of what is prepared; arguments and errors are those of `loader.open_split`."""
+
+    def __init__(self, *, data_dir: str | os.PathLike, source: str | os.PathLike | None = None):
+        """
+        Args:
+          data_dir: the folder of all prepared data sets.
+          source: the data set's published top folder; needed to prepare and check, not to read.
+        """
+        self.source = source
+        super().__init__(data_dir=data_dir)
+
+    @abc.abstractmethod
+    def items(self) -> Sequence[Any]:
+        """What the source holds, one item a clip, in a fixed order. UserError if it is not this data set."""
+
+    @abc.abstractmethod
+    def split_of(self, item: Any) -> str:
+        """The split that an item belongs to. UserError if it belongs to none."""
+
+    @abc.abstractmethod
+    def read(self, item: Any) -> Any:
+        """Read one item. UserError if it is faulty."""
+
+    @abc.abstractmethod
+    def clip_features(self) -> dict[str, tfds.features.FeatureConnector]:
+        """The features of a record beside `id` and `label`."""
+
+    @abc.abstractmethod
+    def clip_metadata(self) -> dict[str, Any]:
+        """`info.metadata` before the first record."""
+
+    @abc.abstractmethod
+    def record(self, sample: Any) -> dict[str, Any]:
+        """The record of what `read` returned; what all records have in common goes to `info.metadata`."""
+
+    def prepare(self) -> None:
+        """Write the records. Nothing is left behind if it fails.
+
+        What an earlier preparation left that was killed is removed first, when it is a day old.
+
+        Raises:
+          UserError: the source or an item in it is faulty.
+          OutsideError: the records cannot be written.
+        """
+        self._remove_abandoned()
+        tfds.disable_progress_bar()  # it knows no totals; ours does
+        try:
+            # Both for a download that does not take place: the folder it would go to, and its announcement.
+            with tempfile.TemporaryDirectory() as download_dir, contextlib.redirect_stdout(io.StringIO()):
+                self.download_and_prepare(
+                    download_dir=download_dir,
+                    download_config=tfds.download.DownloadConfig(try_download_gcs=False),
+                    file_format="array_record",
+                )
+        except OSError as error:
+            if self.is_prepared(
+                self._data_dir_root
+            ):  # another process was faster, the rename found its folder
+                return
+            raise OutsideError(
+                f"{self.data_dir}: cannot be written ({error.strerror or error}); nothing was saved"
+            ) from error
+        finally:
+            with contextlib.suppress(OSError):  # not empty: prepared, or another version is
+                os.rmdir(os.path.dirname(self.data_dir))
+
+    def check(self) -> list[str]:
+        """Read every item of the source and return one line for each fault. Writes nothing."""
+        faults = []
+        for item in tqdm(self.items(), desc=f"checking {self.name}", unit="clip", disable=None):
+            try:
+                self.split_of(item)
+                self.read(item)
+            except UserError as error:
+                faults.append(str(error))
+        return faults
+
+    def split_sizes(self) -> dict[str, int]:
+        """The number of prepared clips of each split."""
+        return {split: self.info.splits[split].num_examples for split in self.PUBLISHED_SIZES}
+
+    def _remove_abandoned(self) -> None:
+        for folder in Path(self.data_dir).parent.glob("incomplete.*"):
+            with contextlib.suppress(OSError):  # it is being written or removed by another, or is not ours
+                last_write = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+                if time.time() - last_write > ABANDONED_AFTER:
+                    shutil.rmtree(folder)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.SUMMARY,
+            features=tfds.features.FeaturesDict(
+                {
+                    "id": tfds.features.Text(),
+                    "label": tfds.features.ClassLabel(names=self.CLASS_NAMES),
+                    **self.clip_features(),
+                }
+            ),
+            disable_shuffling=True,  # the loader shuffles; evaluation keeps the order of `items`
+            metadata=tfds.core.MetadataDict(self.clip_metadata()),
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+        del dl_manager  # the data is here already
+        items = {split: [] for split in self.PUBLISHED_SIZES}
+        for item in self.items():
+            items[self.split_of(item)].append(item)
+        if empty := [split for split in self.PUBLISHED_SIZES if not items[split]]:
+            raise UserError(f"{self.source}: found no clips for the split {empty[0]}")
+        return {split: self._generate_examples(split, items[split]) for split in self.PUBLISHED_SIZES}
+
+    def _generate_examples(self, split: str, items: Sequence[Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+        progress = tqdm(items, desc=f"preparing {self.name}, {split}", unit="clip", disable=None)
+        for position, item in enumerate(progress):
+            sample = self.read(item)
+            yield position, {"id": sample.id, "label": sample.class_name, **self.record(sample)}
