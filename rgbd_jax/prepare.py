@@ -3,7 +3,7 @@
     python -m rgbd_jax.prepare nw_ucla --source=DIR [--data_dir=DIR] [--check]
 
 The records go to DATA_DIR/DATASET/VERSION/. With --check everything is read, every fault is reported with
-its file, and nothing is written.
+its file, and nothing is written. docs/data_sets.md says how a source is laid out.
 """
 
 import sys
@@ -14,12 +14,14 @@ from rgbd_jax.command import ArgumentParser, run_command
 from rgbd_jax.errors import UserError
 
 if TYPE_CHECKING:
-    from rgbd_jax.data.builders import SkeletonBuilder
+    from rgbd_jax.data.builders import Builder
 
 
 def parser() -> ArgumentParser:
     arguments = ArgumentParser(prog="rgbd_jax.prepare", description=__doc__)
-    arguments.add_argument("dataset", metavar="DATASET", help="nw_ucla or synthetic")
+    arguments.add_argument(
+        "dataset", metavar="DATASET", help="such as nw_ucla or nvgesture; another lists all"
+    )
     arguments.add_argument("--source", type=Path, help="the data set's published top folder")
     arguments.add_argument("--data_dir", type=Path, default=Path("data"), help="folder of all prepared data")
     arguments.add_argument("--check", action="store_true", help="report every fault, write nothing")
@@ -30,13 +32,14 @@ def main(argv: list[str]) -> None:
     given = parser().parse_args(argv)
     # Not before the arguments are understood: the import takes a second.
     from rgbd_jax.data.builders import builder_class
+    from rgbd_jax.data.records import stored_splits
 
     dataset = builder_class(given.dataset)
     is_prepared = dataset.is_prepared(given.data_dir)
     if dataset.NEEDS_SOURCE and given.source is None and (given.check or not is_prepared):
         raise UserError(f"--source is missing: give the published top folder of {given.dataset}")
     if is_prepared:
-        for split in dataset.PUBLISHED_SIZES:
+        for split in stored_splits(dataset.folder(given.data_dir)):
             dataset.open_split(given.data_dir, split)  # says so if it is damaged
     if given.source is not None and not dataset.NEEDS_SOURCE:
         raise UserError(f"--source={given.source}: {given.dataset} is generated and has no source")
@@ -47,12 +50,14 @@ def main(argv: list[str]) -> None:
         print(f"{given.dataset} is prepared already, nothing to do: {describe(builder)}")
     else:
         builder.prepare()
+        print_warnings(builder)
         print(f"prepared {given.dataset}: {describe(builder)}")
 
 
-def check(builder: "SkeletonBuilder") -> None:
+def check(builder: "Builder") -> None:
     """Print every fault of the source on standard error. UserError if there is one."""
     faults = builder.check()
+    print_warnings(builder)
     for fault in faults:
         print(fault, file=sys.stderr)
     count = len(builder.items())
@@ -61,7 +66,13 @@ def check(builder: "SkeletonBuilder") -> None:
     print(f"{builder.name}: all {count} clips are in order")
 
 
-def describe(builder: "SkeletonBuilder") -> str:
+def print_warnings(builder: "Builder") -> None:
+    """Print on standard error what was found in the source that is no fault."""
+    for warning in builder.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def describe(builder: "Builder") -> str:
     """Sizes and place of what is prepared, with a word if it is not all that was published."""
     sizes = ", ".join(f"{count} {split}" for split, count in builder.split_sizes().items())
     text = f"{sizes} clips of up to {builder.info.metadata['max_frames']} frames in {builder.data_dir}"

@@ -1,22 +1,28 @@
-"""From records to batches: shuffle, read, pad. Everything else is done on the device.
+"""From records to batches: shuffle, read, decode, pad. Everything else is done on the device.
 
 The order of the samples and the random number each one carries depend on the seed alone: not on the number
-of workers, nor on the number of processes, which share every global batch by rows.
+of workers, nor on the number of processes, which share every global batch by rows. Only where clips are left
+out because they cannot be read does the place of those after them depend on both.
 """
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import grain
 import numpy as np
 
 from rgbd_jax.data.builders import BUILDERS, builder_class
+from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.records import Record
-from rgbd_jax.data.split import Row, Split
-from rgbd_jax.errors import UserError
+from rgbd_jax.data.split import Row, Split, UnreadableClip
+from rgbd_jax.errors import OutsideError, UserError
 
 Batch = dict[str, np.ndarray]
+
+# Read by threads where there are no workers; decoding lets them run side by side.
+READ_THREADS = min(4, os.cpu_count() or 1)
 
 
 def is_prepared(name: str, data_dir: str | os.PathLike) -> bool:
@@ -24,14 +30,24 @@ def is_prepared(name: str, data_dir: str | os.PathLike) -> bool:
     return name in BUILDERS and BUILDERS[name].is_prepared(data_dir)
 
 
-def open_split(name: str, data_dir: str | os.PathLike, split: str, *, limit: int = 0) -> Split:
+def open_configured_split(data: Mapping[str, Any], split: str) -> Split:
+    """Open a split as `config.data` says; see `open_split`."""
+    reading = {key: data[key] for key in builder_class(data["name"]).READING if key in data}
+    return open_split(data["name"], data["data_dir"], split, limit=data["limit"], **reading)
+
+
+def open_split(
+    name: str, data_dir: str | os.PathLike, split: str, *, limit: int = 0, **reading: Any
+) -> Split:
     """Open a split of a prepared data set; a data set that is generated is prepared first if need be.
 
     Args:
       name: one of `BUILDERS`.
       data_dir: the folder of all prepared data sets.
-      split: `train` or `test`.
+      split: such as `train` or `test`.
       limit: take only so many of the first samples; 0 takes all, as does a number larger than there are.
+      reading: how clips are read, where this kind of data set has a choice: of video `modalities` and
+        `num_frames`.
 
     Raises:
       UserError: the data set or the split does not exist, is not prepared, or is damaged.
@@ -44,7 +60,7 @@ def open_split(name: str, data_dir: str | os.PathLike, split: str, *, limit: int
                 f"run python -m rgbd_jax.prepare {name} --source=DIR --data_dir={data_dir}"
             )
         dataset(data_dir=data_dir).prepare()
-    return dataset.open_split(data_dir, split, limit=limit)
+    return dataset.open_split(data_dir, split, limit=limit, **reading)
 
 
 def steps_per_epoch(split: Split, *, batch_size: int, repeat: int = 1) -> int:
@@ -71,6 +87,7 @@ def training_batches(
     repeat: int = 1,
     process_index: int = 0,
     process_count: int = 1,
+    errors: ClipErrors | None = None,
 ) -> grain.DatasetIterator[Batch]:
     """Batches without end, newly shuffled in every epoch of `steps_per_epoch` batches.
 
@@ -81,6 +98,8 @@ def training_batches(
       repeat: how many copies of the split make an epoch.
       process_index: which rows: the global batch is the processes' rows one after another.
       process_count: how many processes share the global batch.
+      errors: what is done about clips that cannot be read; without it, they end the run. Clips that are left
+        out are missing from the order before batches are cut from it: batches stay full.
 
     Returns:
       An iterator over dicts of arrays of B = batch_size / process_count rows: what the data set's `clip_row`
@@ -91,13 +110,15 @@ def training_batches(
 
     Raises:
       UserError: the batch is larger than an epoch or does not divide among the processes.
+      OutsideError: when a clip that must not be left out cannot be read.
     """
     steps = steps_per_epoch(split, batch_size=batch_size, repeat=repeat)
-    dataset = grain.MapDataset.source(split.source).seed(seed).repeat(repeat).shuffle()
+    rows = _local_rows(batch_size, process_count)
+    dataset = grain.MapDataset.source(_Guarded(split, len(split))).seed(seed).repeat(repeat).shuffle()
     dataset = dataset[: steps * batch_size].random_map(DrawSeed()).map(ToRow(split))
-    # Cut into the rows of one process: a global batch is process_count such batches, one after another.
-    dataset = dataset.batch(_local_rows(batch_size, process_count))[process_index::process_count].repeat()
-    return _iterate(dataset, num_workers)
+    dataset = _ProcessRows(dataset, rows, process_index, process_count).repeat()
+    stream = _read(dataset, rows, num_workers).filter(LeaveOut(errors or ClipErrors(), len(split)))
+    return iter(stream.batch(rows, drop_remainder=True))
 
 
 def evaluation_batches(
@@ -107,17 +128,20 @@ def evaluation_batches(
     num_workers: int = 0,
     process_index: int = 0,
     process_count: int = 1,
+    errors: ClipErrors | None = None,
 ) -> Iterator[Batch]:
     """Every sample once, in the order of the records, in the same number of batches in every process.
 
     The arguments and the batches are those of `training_batches`. The last global batch is filled up with
-    rows of zeros whose `mask` is False and whose `id` is empty; `seed` is 0 everywhere.
+    rows of zeros whose `mask` is False and whose `id` is empty; so are the places of clips that are left out.
+    `seed` is 0 everywhere.
     """
+    rows = _local_rows(batch_size, process_count)
     num_batches = -(-len(split) // batch_size)
-    dataset = grain.MapDataset.source(_Filled(split, num_batches * batch_size))
-    dataset = dataset.map(ToRow(split))
-    dataset = dataset.batch(_local_rows(batch_size, process_count))[process_index::process_count]
-    return _iterate(dataset, num_workers)
+    dataset = grain.MapDataset.source(_Guarded(split, num_batches * batch_size)).map(ToRow(split))
+    dataset = _ProcessRows(dataset, rows, process_index, process_count)
+    stream = _read(dataset, rows, num_workers).map(Blank(errors or ClipErrors(), split))
+    return iter(stream.batch(rows))
 
 
 class DrawSeed(grain.transforms.RandomMap):
@@ -129,22 +153,57 @@ class DrawSeed(grain.transforms.RandomMap):
 
 @dataclasses.dataclass(frozen=True)
 class ToRow(grain.transforms.Map):
-    """Turns a record into one row of a batch."""
+    """Turns a record into one row of a batch; one that cannot be read into `id` and `unreadable`, why."""
 
     split: Split
 
     def map(self, record: Record) -> Row:
+        name = record["id"].decode()
+        if "unreadable" in record:
+            return {"id": np.str_(name), "unreadable": np.str_(record["unreadable"])}
+        try:
+            clip = self.split.clip_row(record)
+        except UnreadableClip as error:
+            reason = f"{self.split.name}, split {self.split.split}, clip {name}: cannot be read ({error})"
+            return {"id": np.str_(name), "unreadable": np.str_(reason)}
         return {
-            **self.split.clip_row(record),
+            **clip,
             "label": np.int32(record["label"]),
             "seed": np.uint32(record.get("seed", 0)),
             "mask": np.bool_(record.get("mask", True)),
-            "id": np.str_(record["id"].decode()),
+            "id": np.str_(name),
         }
 
 
-class _Filled:
-    """The records of a split followed by empty ones up to a given length."""
+@dataclasses.dataclass(frozen=True)
+class LeaveOut(grain.transforms.Filter):
+    """Leaves out the rows that could not be read, of a split of so many clips."""
+
+    errors: ClipErrors
+    num_clips: int
+
+    def filter(self, row: Row) -> bool:
+        if "unreadable" in row:
+            self.errors.report(str(row["id"]), str(row["unreadable"]), of=self.num_clips)
+        return "unreadable" not in row
+
+
+@dataclasses.dataclass(frozen=True)
+class Blank(grain.transforms.Map):
+    """Puts a row of zeros, as padding is, in the place of one that could not be read."""
+
+    errors: ClipErrors
+    split: Split
+
+    def map(self, row: Row) -> Row:
+        if "unreadable" not in row:
+            return row
+        self.errors.report(str(row["id"]), str(row["unreadable"]), of=len(self.split))
+        return ToRow(self.split).map(_padding(self.split))
+
+
+class _Guarded:
+    """The records of a split, followed by padding up to a given length; damaged ones say why they are."""
 
     def __init__(self, split: Split, length: int):
         self._split = split
@@ -154,9 +213,34 @@ class _Filled:
         return self._length
 
     def __getitem__(self, index: int) -> Record:
-        if index < len(self._split):
+        if index >= len(self._split):
+            return _padding(self._split)
+        try:
             return self._split.source[index]
-        return {"id": b"", "label": 0, "mask": False, **self._split.empty_clip()}
+        except OutsideError as error:
+            name = f"record {index} of {self._split.split}"
+            return {"id": name.encode(), "unreadable": str(error)}
+
+
+class _ProcessRows(grain.MapDataset[Row]):
+    """The rows of one process: a global batch is the rows of the processes one after another."""
+
+    def __init__(self, parent: grain.MapDataset, rows: int, process_index: int, process_count: int):
+        super().__init__(parent)
+        self._rows = rows
+        self._process_index = process_index
+        self._process_count = process_count
+
+    def __len__(self) -> int:
+        return len(self._parent) // self._process_count
+
+    def __getitem__(self, index: int) -> Row:
+        batch, row = divmod(index, self._rows)
+        return self._parent[(batch * self._process_count + self._process_index) * self._rows + row]
+
+
+def _padding(split: Split) -> Record:
+    return {"id": b"", "label": 0, "mask": False, **split.empty_clip()}
 
 
 def _local_rows(batch_size: int, process_count: int) -> int:
@@ -167,10 +251,10 @@ def _local_rows(batch_size: int, process_count: int) -> int:
     return batch_size // process_count
 
 
-def _iterate(dataset: grain.MapDataset, num_workers: int) -> grain.DatasetIterator:
-    # A thread reads a few batches ahead of the step. In a worker the same options hold.
-    options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
-    batches = dataset.to_iter_dataset(options)
+def _read(dataset: grain.MapDataset, rows: int, num_workers: int) -> grain.IterDataset:
+    """The rows in order, those of two batches read ahead. In a worker the same options hold."""
+    threads = 1 if num_workers else READ_THREADS
+    stream = dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * rows))
     if num_workers:
-        batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=num_workers))
-    return iter(batches)
+        stream = stream.mp_prefetch(grain.MultiprocessingOptions(num_workers=num_workers))
+    return stream

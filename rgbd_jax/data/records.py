@@ -1,7 +1,7 @@
 """Prepared records: checked when they are opened, then read one by one. What is damaged is named."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,10 @@ from rgbd_jax.errors import OutsideError, UserError
 
 # Beside the records themselves, what reading needs.
 _DESCRIPTION = ("dataset_info.json", "features.json", "metadata.json")
+
+# Splits that overlap, such as two protocols of one data set, are stored in the parts that they share: the
+# part that belongs to `a` and `b` is called `a__b`.
+JOINT = "__"
 
 Record = dict[str, Any]
 
@@ -56,7 +60,7 @@ def open_records(folder: Path, split: str, *, limit: int = 0) -> tuple[tfds.core
 
     Args:
       folder: of one prepared version of a data set.
-      split: its split.
+      split: its split, stored as one or in parts.
       limit: take only so many of the first records; 0 takes all.
 
     Returns:
@@ -68,31 +72,48 @@ def open_records(folder: Path, split: str, *, limit: int = 0) -> tuple[tfds.core
     """
     if limit < 0:
         raise UserError(f"limit={limit}: is no number of samples; 0 takes all")
-    for name in _DESCRIPTION:
-        _check_json(folder / name)
-    try:
-        builder = tfds.builder_from_directory(folder)
-    except Exception as error:  # of any class: it takes for granted what the files contain
-        raise UserError(
-            f"{folder}: dataset_info.json or features.json is damaged ({_one_line(error)});"
-            " remove the folder and prepare again"
-        ) from error
+    builder = _open(folder)
     splits = builder.info.splits
-    if split not in splits:
-        raise UserError(f"{builder.name} has no split {split!r}; it has {', '.join(splits)}")
-    for path, expected in zip(splits[split].filepaths, splits[split].shard_lengths, strict=True):
-        found = _count_records(Path(path))
-        if found != expected:
-            raise damaged(Path(path), f"holds {found} records; dataset_info.json says {expected}")
-    count = splits[split].num_examples
+    parts = [name for name in splits if split in name.split(JOINT)]
+    if not parts:
+        raise UserError(f"{builder.name} has no split {split!r}; it has {', '.join(split_names(splits))}")
+    for part in parts:
+        for path, expected in zip(splits[part].filepaths, splits[part].shard_lengths, strict=True):
+            found = _count_records(Path(path))
+            if found != expected:
+                raise damaged(Path(path), f"holds {found} records; dataset_info.json says {expected}")
+    count = sum(splits[part].num_examples for part in parts)
     length = min(limit, count) if limit else count
-    source = builder.as_data_source(split)
+    source = builder.as_data_source("+".join(parts))
     return builder.info, Records(source, length, name=builder.name, split=split, folder=folder)
+
+
+def stored_splits(folder: Path) -> list[str]:
+    """The splits of a prepared version of a data set. UserError if it is damaged."""
+    return split_names(_open(folder).info.splits)
+
+
+def split_names(stored: Iterable[str]) -> list[str]:
+    """The splits that are stored under these names, each once, those for training first."""
+    names = {name for parts in stored for name in parts.split(JOINT)}
+    return sorted(names, key=lambda name: ("train" not in name, name))
 
 
 def damaged(path: Path, reason: str) -> UserError:
     """The error that says that a file of a prepared data set cannot be used, and what to do."""
     return UserError(f"{path}: is damaged ({reason}); remove the folder {path.parent} and prepare again")
+
+
+def _open(folder: Path) -> tfds.core.DatasetBuilder:
+    for name in _DESCRIPTION:
+        _check_json(folder / name)
+    try:
+        return tfds.builder_from_directory(folder)
+    except Exception as error:  # of any class: it takes for granted what the files contain
+        raise UserError(
+            f"{folder}: dataset_info.json or features.json is damaged ({_one_line(error)});"
+            " remove the folder and prepare again"
+        ) from error
 
 
 def _check_json(path: Path) -> None:

@@ -11,6 +11,10 @@ from rgbd_jax.data.records import Record, Records
 Row = dict[str, np.ndarray]
 
 
+class UnreadableClip(Exception):
+    """A clip whose record was read but cannot be made a row; the message says why."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Split(abc.ABC):
     """What all data sets have; what a clip consists of is known to the subclass of its modality.
@@ -50,7 +54,13 @@ class Split(abc.ABC):
 
     @abc.abstractmethod
     def clip_row(self, record: Record) -> Row:
-        """The clip of a record as arrays that have one shape for all records of the data set."""
+        """The clip of a record as arrays that have one shape for all records of the data set.
+
+        Where something is to be drawn, `record["seed"]` decides; it is absent in evaluation.
+
+        Raises:
+          UnreadableClip: it cannot be decoded.
+        """
 
     @abc.abstractmethod
     def empty_clip(self) -> Record:

@@ -14,13 +14,16 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
+from rgbd_jax.data.records import JOINT, split_names
 from rgbd_jax.data.split import Split
 from rgbd_jax.errors import OutsideError, UserError
 
@@ -39,7 +42,9 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     CLASS_NAMES: ClassVar[tuple[str, ...]]
     PUBLISHED_SIZES: ClassVar[dict[str, int]]  # by split; what is prepared may be a part of it
     NEEDS_SOURCE: ClassVar[bool] = True  # False: it is generated
+    NEEDS_ALL_SPLITS: ClassVar[bool] = True  # False: the source may lack some
     READING: ClassVar[tuple[str, ...]] = ()  # keys of config.data that say how a split is read
+    READERS: ClassVar[int] = 1  # threads that read the source
 
     url_infos = None  # no downloads, no checksums of downloads
 
@@ -65,6 +70,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
           source: the data set's published top folder; needed to prepare and check, not to read.
         """
         self.source = source
+        self.warnings: list[str] = []  # what was found in the source that is no fault
         super().__init__(data_dir=data_dir)
 
     @abc.abstractmethod
@@ -73,7 +79,10 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     @abc.abstractmethod
     def split_of(self, item: Any) -> str:
-        """The split that an item belongs to. UserError if it belongs to none."""
+        """The split that an item belongs to; all of them with `JOINT` between, where splits share items.
+
+        UserError if it belongs to none.
+        """
 
     @abc.abstractmethod
     def read(self, item: Any) -> Any:
@@ -90,6 +99,11 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     @abc.abstractmethod
     def record(self, sample: Any) -> dict[str, Any]:
         """The record of what `read` returned; what all records have in common goes to `info.metadata`."""
+
+    def warnings_of(self, sample: Any) -> Iterable[str]:
+        """What is to be said about what `read` returned, although it is no fault; one line each."""
+        del sample
+        return ()
 
     def prepare(self) -> None:
         """Write the records. Nothing is left behind if it fails.
@@ -125,17 +139,29 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def check(self) -> list[str]:
         """Read every item of the source and return one line for each fault. Writes nothing."""
         faults = []
-        for item in tqdm(self.items(), desc=f"checking {self.name}", unit="clip", disable=None):
+        items = self.items()
+        progress = tqdm(
+            self._read_all(items),
+            desc=f"checking {self.name}",
+            total=len(items),
+            unit="clip",
+            disable=None,
+        )
+        for item, reading in progress:
             try:
                 self.split_of(item)
-                self.read(item)
+                self.warnings += self.warnings_of(reading.result())
             except UserError as error:
                 faults.append(str(error))
         return faults
 
     def split_sizes(self) -> dict[str, int]:
-        """The number of prepared clips of each split."""
-        return {split: self.info.splits[split].num_examples for split in self.PUBLISHED_SIZES}
+        """The number of prepared clips of each split that there is."""
+        sizes = dict.fromkeys(self.PUBLISHED_SIZES, 0)
+        for stored, info in self.info.splits.items():
+            for split in stored.split(JOINT):
+                sizes[split] += info.num_examples
+        return {split: size for split, size in sizes.items() if size}
 
     def _remove_abandoned(self) -> None:
         for folder in Path(self.data_dir).parent.glob("incomplete.*"):
@@ -161,15 +187,33 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         del dl_manager  # the data is here already
-        items = {split: [] for split in self.PUBLISHED_SIZES}
+        items = defaultdict(list)
         for item in self.items():
             items[self.split_of(item)].append(item)
-        if empty := [split for split in self.PUBLISHED_SIZES if not items[split]]:
+        found = split_names(items)
+        if self.NEEDS_ALL_SPLITS and (empty := [name for name in self.PUBLISHED_SIZES if name not in found]):
             raise UserError(f"{self.source}: found no clips for the split {empty[0]}")
-        return {split: self._generate_examples(split, items[split]) for split in self.PUBLISHED_SIZES}
+        return {split: self._generate_examples(split, items[split]) for split in items}
 
     def _generate_examples(self, split: str, items: Sequence[Any]) -> Iterator[tuple[int, dict[str, Any]]]:
-        progress = tqdm(items, desc=f"preparing {self.name}, {split}", unit="clip", disable=None)
-        for position, item in enumerate(progress):
-            sample = self.read(item)
+        progress = tqdm(
+            self._read_all(items),
+            desc=f"preparing {self.name}, {split}",
+            total=len(items),
+            unit="clip",
+            disable=None,
+        )
+        for position, (_, reading) in enumerate(progress):
+            sample = reading.result()
+            self.warnings += self.warnings_of(sample)
             yield position, {"id": sample.id, "label": sample.class_name, **self.record(sample)}
+
+    def _read_all(self, items: Sequence[Any]) -> Iterator[tuple[Any, Future]]:
+        """Each item and what `read` makes of it, in order; a few are read ahead."""
+        with ThreadPoolExecutor(self.READERS) as pool:
+            ahead = deque()
+            for item in items:
+                ahead.append((item, pool.submit(self.read, item)))
+                if len(ahead) > self.READERS:
+                    yield ahead.popleft()
+            yield from ahead

@@ -1,0 +1,230 @@
+"""What all video data sets share: where frames come from, how they are stored, what is looked at."""
+
+import abc
+import dataclasses
+import functools
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from rgbd_jax.data import images
+from rgbd_jax.data.builders.builder import Builder
+from rgbd_jax.data.formats.clip_list import Line, read_lines
+from rgbd_jax.data.formats.frame_folder import FrameFolder
+from rgbd_jax.data.formats.video_file import VideoFile
+from rgbd_jax.data.records import damaged, open_records
+from rgbd_jax.data.video_split import FrameFormat, VideoSplit
+from rgbd_jax.errors import UserError
+
+MODALITIES = ("rgb", "depth")
+
+
+class Item(NamedTuple):
+    """A line of a list of the source, with the layout (a key of `LISTS`) and the split it belongs to."""
+
+    layout: str
+    split: str
+    line: Line
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipFiles:
+    """Where a clip lies.
+
+    Attributes:
+      place: the file and line of the list that names it, for messages.
+      id: the same in every modality.
+      class_name: of the clip.
+      frames: by modality.
+    """
+
+    place: str
+    id: str
+    class_name: str
+    frames: Mapping[str, FrameFolder | VideoFile]
+
+
+class StoredFrame(NamedTuple):
+    """A frame as it goes to the record; `has_person` is False where a person was sought in vain."""
+
+    modality: str
+    image: np.ndarray
+    encoded: bytes
+    has_person: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoClip:
+    """One clip as it goes to the record.
+
+    Attributes:
+      place, id, class_name: see `ClipFiles`.
+      frames: image files by modality.
+      formats: the largest frame by modality.
+      frames_without_person: how many were cropped about their centre for want of a person.
+    """
+
+    place: str
+    id: str
+    class_name: str
+    frames: Mapping[str, list[bytes]]
+    formats: Mapping[str, FrameFormat]
+    frames_without_person: int
+
+
+class VideoBuilder(Builder, skip_registration=True):
+    """Base class of the video data sets; a subclass says in `files` where the frames of an item are.
+
+    Records have the encoded frames of each modality: image files as they were published, or JPEG of quality
+    95 of the frames of a video. `info.metadata` keeps the largest frame of each modality (`formats`: height,
+    width, channels), the longest clip (`max_frames`) and what was done to the frames (`preparation`). A
+    modality that the source lacks altogether is left out.
+    """
+
+    MODALITIES: ClassVar[tuple[str, ...]] = MODALITIES
+    # By layout of the source and by split: where its list may be, relative to the source.
+    LISTS: ClassVar[dict[str, dict[str, tuple[str, ...]]]]
+    PREPARATION: ClassVar[dict[str, Any]] = {"jpeg_quality": images.JPEG_QUALITY}
+    NEEDS_ALL_SPLITS = False
+    READING = ("modalities", "num_frames")
+    READERS = os.cpu_count() or 1
+
+    @classmethod
+    def open_split(
+        cls,
+        data_dir: str | os.PathLike,
+        split: str,
+        *,
+        limit: int = 0,
+        modalities: Sequence[str] = (),
+        num_frames: int = 64,
+    ) -> VideoSplit:
+        """Open a split of what is prepared; arguments and errors are those of `loader.open_split`.
+
+        Args:
+          modalities: what is read of a clip, `rgb`, `depth` or both; all that is prepared if empty.
+          num_frames: how many frames of a clip are sampled.
+        """
+        folder = cls.folder(data_dir)
+        info, records = open_records(folder, split, limit=limit)
+        try:
+            prepared = {name: FrameFormat(*size) for name, size in info.metadata["formats"].items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            found = info.metadata.get("formats")
+            raise damaged(folder / "metadata.json", f"formats is {found!r}") from error
+        if lacking := [name for name in modalities if name not in prepared]:
+            raise UserError(
+                f"config.data.modalities={tuple(modalities)}: {cls.name} in {folder} has no {lacking[0]};"
+                f" it has {', '.join(prepared)}"
+            )
+        return VideoSplit(
+            name=cls.name,
+            version=str(cls.VERSION),
+            split=split,
+            source=records,
+            class_names=cls.CLASS_NAMES,
+            num_frames=num_frames,
+            formats={name: prepared[name] for name in modalities or prepared},
+        )
+
+    def items(self) -> list[Item]:
+        for layout, lists in self.LISTS.items():
+            found = {split: self._first_file(places) for split, places in lists.items()}
+            items = [
+                Item(layout, split, line)
+                for split, path in found.items()
+                if path is not None
+                for line in read_lines(path)
+            ]
+            if items:
+                return items
+        wanted = " or ".join(next(iter(lists.values()))[0] for lists in self.LISTS.values())
+        raise UserError(
+            f"--source={self.source}: there is no list of clips, such as {wanted}; see docs/data_sets.md"
+        )
+
+    def split_of(self, item: Item) -> str:
+        return item.split
+
+    @abc.abstractmethod
+    def files(self, item: Item) -> ClipFiles:
+        """Where the frames of an item are. UserError if the list does not say it properly."""
+
+    def frames(self, files: ClipFiles) -> Iterator[StoredFrame]:
+        """The frames of a clip as they are to be stored, of one modality in their order."""
+        for modality in self.modalities:
+            for image, content in files.frames[modality].read():
+                yield StoredFrame(modality, image, content or images.encode_jpeg(image))
+
+    @functools.cached_property
+    def modalities(self) -> tuple[str, ...]:
+        """Those that the source has; all of the data set if it has none, so that what is missing is named."""
+        found = set()
+        for item in self.items():
+            try:
+                sources = self.files(item).frames
+            except UserError:
+                continue  # is said where the item is read
+            found |= {name for name, source in sources.items() if name not in found and source.exists()}
+            if len(found) == len(self.MODALITIES):
+                break
+        return tuple(name for name in self.MODALITIES if name in found) or self.MODALITIES
+
+    def read(self, item: Item) -> VideoClip:
+        files = self.files(item)
+        frames = {modality: [] for modality in self.modalities}
+        formats, without_person = {}, 0
+        try:
+            for modality, image, encoded, has_person in self.frames(files):
+                frames[modality].append(encoded)
+                formats[modality] = _larger(formats.get(modality), FrameFormat(*image.shape))
+                without_person += not has_person
+        except UserError as error:
+            raise UserError(f"{files.place}: {error}") from error
+        lengths = {modality: len(stored) for modality, stored in frames.items()}
+        if len(set(lengths.values())) > 1:
+            found = " and ".join(f"{length} frames of {modality}" for modality, length in lengths.items())
+            raise UserError(f"{files.place}: found {found}; equally many are needed")
+        return VideoClip(files.place, files.id, files.class_name, frames, formats, without_person)
+
+    def warnings_of(self, sample: VideoClip) -> Iterable[str]:
+        if 1 in map(len, sample.frames.values()):
+            yield f"{sample.place}: the clip has one frame, which will be repeated"
+        if sample.frames_without_person:
+            yield (
+                f"{sample.place}: {sample.frames_without_person} frames without a person"
+                " were cropped about their centre"
+            )
+
+    def _first_file(self, places: Iterable[str]) -> Path | None:
+        paths = (Path(self.source) / place for place in places)
+        return next((path for path in paths if path.is_file()), None)
+
+    def clip_features(self) -> dict[str, tfds.features.FeatureConnector]:
+        frames = tfds.features.Sequence(tfds.features.Scalar(np.object_))
+        return dict.fromkeys(self.MODALITIES, frames)
+
+    def clip_metadata(self) -> dict[str, Any]:
+        return {
+            "max_frames": 0,
+            "formats": {},
+            "frames_without_person": 0,
+            "preparation": self.PREPARATION,
+        }
+
+    def record(self, sample: VideoClip) -> dict[str, Any]:
+        metadata = self.info.metadata
+        metadata["max_frames"] = max(metadata["max_frames"], *map(len, sample.frames.values()))
+        metadata["frames_without_person"] += sample.frames_without_person
+        for modality, format in sample.formats.items():
+            metadata["formats"][modality] = list(_larger(metadata["formats"].get(modality), format))
+        return {modality: sample.frames.get(modality, []) for modality in self.MODALITIES}
+
+
+def _larger(known: Sequence[int] | None, format: FrameFormat) -> FrameFormat:
+    """The smallest format that holds both."""
+    return format if known is None else FrameFormat(*map(max, known, format))

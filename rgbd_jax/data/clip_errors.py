@@ -1,0 +1,58 @@
+"""What is done about clips that cannot be read: the run ends, or goes on without them, and says so."""
+
+import json
+from pathlib import Path
+
+from rgbd_jax.errors import OutsideError
+
+
+class ClipErrors:
+    """Names each unreadable clip once.
+
+    One object serves all batches of a run, so that what was named in an earlier epoch, or before the run was
+    resumed, is not named again.
+    """
+
+    def __init__(self, on_error: str = "fail", path: Path | None = None):
+        """
+        Args:
+          on_error: `fail`, the first unreadable clip raises an OutsideError; `skip`, it is left out.
+          path: file that gets a line `{"id", "reason"}` for each that is left out; those that it has already
+            count as named.
+
+        Raises:
+          ValueError: `on_error` is something else.
+        """
+        if on_error not in ("fail", "skip"):
+            raise ValueError(f"on_error={on_error!r}: allowed are fail, skip")
+        self._on_error = on_error
+        self._path = path
+        self._reasons: dict[str, str] = {}
+        if path is not None and path.is_file():
+            lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+            self._reasons = {line["id"]: line["reason"] for line in lines}
+
+    def __len__(self) -> int:
+        return len(self._reasons)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The clips that were left out; a record that does not give its id is `record N of SPLIT`."""
+        return tuple(self._reasons)
+
+    def report(self, clip: str, reason: str, *, of: int) -> None:
+        """Take note of an unreadable clip of a split of so many clips.
+
+        Raises:
+          OutsideError: it must not be left out, or half of the split would be.
+        """
+        if self._on_error == "fail":
+            raise OutsideError(f"{reason}; with data.on_error=skip it is left out")
+        if clip in self._reasons:
+            return
+        self._reasons[clip] = reason
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"id": clip, "reason": reason}) + "\n")
+        if 2 * len(self) > of:
+            raise OutsideError(f"{len(self)} of {of} clips cannot be read, the last one: {reason}")

@@ -1,0 +1,72 @@
+"""Lists of clips, one a line, as text files; and the lists of the RGB-D programs, `path frames label`."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from rgbd_jax.errors import UserError
+
+
+class Line(NamedTuple):
+    """One line of a list, numbered from 1, without the spaces around it."""
+
+    path: Path
+    number: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.number}"
+
+
+class ListedClip(NamedTuple):
+    """A clip as the lists of MotionRGBD (CVPR 2022) name it; the label counts from 0."""
+
+    path: str
+    num_frames: int
+    label: int
+
+
+def read_lines(path: Path) -> list[Line]:
+    """The lines of a list that are not empty. UserError if it cannot be read or has none."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no text file ({error.reason})") from error
+    lines = [Line(path, number, line.strip()) for number, line in enumerate(text.split("\n"), 1)]
+    lines = [line for line in lines if line.text]
+    if not lines:
+        raise UserError(f"{path}: is empty; a list of clips, one a line, is needed")
+    return lines
+
+
+def parse_listed_clip(line: Line, num_classes: int) -> ListedClip:
+    """Parse `path frames label`.
+
+    Raises:
+      UserError: there are not three columns, a number is none, or the label is not one of the classes.
+    """
+    columns = line.text.split()
+    if len(columns) != 3:
+        raise UserError(f"{line}: found {len(columns)} columns ({line.text}); path frames label are needed")
+    path, num_frames, label = columns
+    count = parse_number(line, "frames", num_frames)
+    if count < 1:
+        raise UserError(f"{line}: found frames={num_frames}; allowed is 1 or more")
+    return ListedClip(path.strip("/"), count, parse_label(line, label, first=0, num_classes=num_classes))
+
+
+def parse_label(line: Line, text: str, *, first: int, num_classes: int) -> int:
+    """A label that the list counts from `first`, counted from 0. UserError if there is no such class."""
+    label = parse_number(line, "label", text)
+    if not first <= label < first + num_classes:
+        raise UserError(f"{line}: found label {text}; allowed are {first} to {first + num_classes - 1}")
+    return label - first
+
+
+def parse_number(line: Line, name: str, text: str) -> int:
+    """A whole number of a line. UserError if it is none."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise UserError(f"{line}: found {name}={text}; a whole number is needed") from error

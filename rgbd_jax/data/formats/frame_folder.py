@@ -1,0 +1,58 @@
+"""Clips as folders of image files, one file a frame."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from rgbd_jax.data import images
+from rgbd_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameFolder:
+    """Numbered image files.
+
+    Attributes:
+      path: the folder.
+      name: of a file, with a place for its number, such as `%06d.jpg`.
+      first: number of the first file.
+      count: how many files follow one another; None: as many as there are.
+      channels: of the frames, see `images.decode`.
+    """
+
+    path: Path
+    name: str
+    first: int
+    count: int | None
+    channels: int = images.COLOUR
+
+    def exists(self) -> bool:
+        return self.path.is_dir()
+
+    def read(self) -> Iterator[tuple[np.ndarray, bytes]]:
+        """Each frame, decoded, and the content of its file.
+
+        Raises:
+          UserError: the folder or a file is missing, or a file holds no such frame.
+        """
+        if not self.path.is_dir():
+            raise UserError(f"there is no folder {self.path}")
+        number = self.first
+        while self.count is None or number < self.first + self.count:
+            path = self.path / (self.name % number)
+            try:
+                content = path.read_bytes()
+                image = images.decode(content, self.channels)
+            except FileNotFoundError as error:
+                if self.count is None and number > self.first:
+                    return
+                needed = f"; {self.count} frames from {self.name % self.first} on are needed"
+                raise UserError(f"there is no file {path}{needed if self.count else ''}") from error
+            except OSError as error:
+                raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+            except ValueError as error:
+                raise UserError(f"{path}: cannot be decoded ({error})") from error
+            yield image, content
+            number += 1

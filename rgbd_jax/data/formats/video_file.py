@@ -1,0 +1,59 @@
+"""Clips as video files, or as a part of one."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from rgbd_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoFile:
+    """A part of a video.
+
+    Attributes:
+      path: the file.
+      first: number of the first frame, from 0.
+      end: number of the first frame that is not part of it; None: the video's end.
+    """
+
+    path: Path
+    first: int = 0
+    end: int | None = None
+
+    def exists(self) -> bool:
+        return self.path.is_file()
+
+    def read(self) -> Iterator[tuple[np.ndarray, None]]:
+        """Each frame, uint8 (H, W, 3), red first. There is no file of it: the second value is None.
+
+        Frames are counted by decoding from the beginning on; the position that a container claims is not
+        reliable.
+
+        Raises:
+          UserError: the file is missing, cannot be opened, or ends before `end`.
+        """
+        if not self.path.is_file():
+            raise UserError(f"there is no file {self.path}")
+        video = cv2.VideoCapture(str(self.path))
+        try:
+            if not video.isOpened():
+                raise UserError(f"{self.path}: cannot be opened as a video")
+            number = 0
+            while self.end is None or number < self.end:
+                if not video.grab():
+                    break
+                if number >= self.first:
+                    decoded, image = video.retrieve()
+                    if not decoded:
+                        break
+                    yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB), None
+                number += 1
+        finally:
+            video.release()
+        if number <= self.first or (self.end is not None and number < self.end):
+            wanted = "at least one" if self.end is None else f"frames {self.first} to {self.end - 1}"
+            raise UserError(f"{self.path}: ends after {number} frames; {wanted} are needed")

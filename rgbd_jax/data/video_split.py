@@ -1,0 +1,84 @@
+"""Video clips as rows of a batch: of the stored frames, only those that are sampled are decoded."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from rgbd_jax.data import images
+from rgbd_jax.data.records import Record
+from rgbd_jax.data.sampling import sample_frames
+from rgbd_jax.data.split import Row, Split, UnreadableClip
+
+
+class FrameFormat(NamedTuple):
+    """The frames of one modality of a data set.
+
+    Attributes:
+      height, width: of the largest frame in it.
+      channels: 3, uint8, of colour (red first) or of depth painted as colour; 1, uint16, of depth as it was
+        measured.
+    """
+
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def dtype(self) -> type[np.generic]:
+        return np.uint16 if self.channels == images.DEPTH else np.uint8
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoSplit(Split):
+    """Records with the encoded frames of each modality, `rgb` and `depth`.
+
+    Attributes:
+      num_frames: T, how many frames of a clip are sampled.
+      formats: the frames of each modality that is read, over all splits of the data set.
+    """
+
+    num_frames: int
+    formats: Mapping[str, FrameFormat]
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What is read of a clip: `rgb`, `depth` or both."""
+        return tuple(self.formats)
+
+    def clip_row(self, record: Record) -> Row:
+        """Sampled frames, zeros beyond the border of those that are smaller than the largest.
+
+        In training the frames are drawn with the random number of the record, in evaluation each is the
+        middle one of its segment; all modalities show the same frames.
+
+        Returns:
+          For each modality uint8 (T, H, W, 3) or uint16 (T, H, W, 1), and `<modality>_size` int32 (T, 2),
+          height and width of each frame.
+        """
+        available = min(len(record[modality]) for modality in self.formats)
+        numbers = []
+        if available:
+            rng = np.random.default_rng(record["seed"]) if "seed" in record else None
+            numbers = sample_frames(available, self.num_frames, rng)
+        row = {}
+        for modality, format in self.formats.items():
+            frames = np.zeros((self.num_frames, *format), format.dtype)
+            sizes = np.zeros((self.num_frames, 2), np.int32)
+            for place, number in enumerate(numbers):
+                if place and number == numbers[place - 1]:  # of a short clip, frames come several times
+                    frames[place], sizes[place] = frames[place - 1], sizes[place - 1]
+                    continue
+                try:
+                    frame = images.decode(record[modality][number], format.channels)
+                    height, width, _ = frame.shape
+                    frames[place, :height, :width] = frame
+                except ValueError as error:  # also a frame larger than the largest
+                    raise UnreadableClip(f"{modality}, frame {number}: {error}") from error
+                sizes[place] = height, width
+            row |= {modality: frames, f"{modality}_size": sizes}
+        return row
+
+    def empty_clip(self) -> Record:
+        return {modality: [] for modality in self.formats}
