@@ -1,0 +1,192 @@
+"""The tables of MotionRGBD's networks.
+
+The three units with which an inception block begins are pieces of one unit of ours.
+"""
+
+import numpy as np
+
+from rgbd_jax.weights.rules import Rule
+
+IGNORED = (r".*num_batches_tracked",)
+
+
+def _channels_last(kernel: np.ndarray) -> np.ndarray:
+    """(O, I, T, H, W) to (O, *widths, I), without the widths that are 1."""
+    if kernel.ndim != 5:
+        raise ValueError("not the kernel of a 3-D convolution")
+    widths = [width for width in kernel.shape[2:] if width > 1]
+    return np.moveaxis(kernel, 1, -1).reshape(len(kernel), *widths, kernel.shape[1])
+
+
+def unit_rules(torch: str, ours: str, piece: str = "0") -> list[Rule]:
+    """A convolution unit. Here and below both names end in a separator or are empty."""
+    return [
+        Rule(rf"{torch}conv3d\.weight", f"params/{ours}kernel", _channels_last, piece),
+        Rule(rf"{torch}bn\.weight", f"params/{ours}norm/scale", piece=piece),
+        Rule(rf"{torch}bn\.bias", f"params/{ours}norm/bias", piece=piece),
+        Rule(rf"{torch}bn\.running_mean", f"batch_stats/{ours}norm/mean", piece=piece),
+        Rule(rf"{torch}bn\.running_var", f"batch_stats/{ours}norm/var", piece=piece),
+    ]
+
+
+def inception_rules(torch: str, ours: str) -> list[Rule]:
+    """An inception block, spatial or temporal."""
+    return [
+        *unit_rules(rf"{torch}b0\.", f"{ours}entry/", "0"),
+        *unit_rules(rf"{torch}b1a\.", f"{ours}entry/", "1"),
+        *unit_rules(rf"{torch}b2a\.", f"{ours}entry/", "2"),
+        *unit_rules(rf"{torch}b1b\.", f"{ours}conv_1/"),
+        *unit_rules(rf"{torch}b2b\.", f"{ours}conv_2/"),
+        *unit_rules(rf"{torch}b3b\.", f"{ours}after_pool/"),
+    ]
+
+
+def spatial_network_rules(torch: str, ours: str) -> list[Rule]:
+    """The spatial network."""
+    return [
+        *unit_rules(rf"{torch}Conv3d_1a_7x7\.", f"{ours}stem/conv_1a/"),
+        *unit_rules(rf"{torch}Conv3d_2b_1x1\.", f"{ours}stem/conv_2b/"),
+        *unit_rules(rf"{torch}Conv3d_2c_3x3\.", f"{ours}stem/conv_2c/"),
+        *inception_rules(rf"{torch}Mixed_(?P<block>3b|3c|4b|4c|5b|5c)\.", rf"{ours}mixed_\g<block>/"),
+        Rule(rf"{torch}frp_module\.rpconv1d\.weight", f"params/{ours}frp/pair", np.ravel),
+    ]
+
+
+def _linear(kernel: np.ndarray) -> np.ndarray:
+    """(O, I), in convolutions over single positions (O, I, 1, 1), to (I, O)."""
+    return kernel.reshape(kernel.shape[:2]).T
+
+
+def _without_batch(tensor: np.ndarray) -> np.ndarray:
+    """(1, N, C) to (N, C)."""
+    return tensor.reshape(tensor.shape[1:])
+
+
+def _dense(torch: str, ours: str) -> list[Rule]:
+    return [
+        Rule(rf"{torch}\.weight", f"params/{ours}/kernel", _linear),
+        Rule(rf"{torch}\.bias", f"params/{ours}/bias"),
+    ]
+
+
+def _norm(torch: str, ours: str) -> list[Rule]:
+    """A layer norm; a batch norm has `_statistics` too."""
+    return [
+        Rule(rf"{torch}\.weight", f"params/{ours}/scale"),
+        Rule(rf"{torch}\.bias", f"params/{ours}/bias"),
+    ]
+
+
+def _statistics(torch: str, ours: str) -> list[Rule]:
+    return [
+        Rule(rf"{torch}\.running_mean", f"batch_stats/{ours}/mean"),
+        Rule(rf"{torch}\.running_var", f"batch_stats/{ours}/var"),
+    ]
+
+
+def _head(torch: str, ours: str) -> list[Rule]:
+    return [*_norm(rf"{torch}\.0", f"{ours}/norm"), *_dense(rf"{torch}\.1", f"{ours}/dense")]
+
+
+def recoupling_rules(torch: str, ours: str) -> list[Rule]:
+    """The recoupling. Both names end in a separator or are empty."""
+    return [
+        *_dense(f"{torch}q", f"{ours}feature_gate/query"),
+        *_dense(f"{torch}k", f"{ours}feature_gate/key"),
+        *_dense(rf"{torch}mergefc\.1", f"{ours}feature_gate/merge"),
+        *_norm(rf"{torch}mergefc\.2", f"{ours}feature_gate/merge_norm"),
+        *_dense(rf"{torch}project\.0", f"{ours}expand"),
+        *_dense(rf"{torch}project\.2", f"{ours}contract"),
+        *_norm(rf"{torch}project\.3", f"{ours}frame_norm"),
+        *_dense(f"{torch}linear", f"{ours}student"),
+    ]
+
+
+def attention_rules(torch: str, ours: str) -> list[Rule]:
+    """Attention. Both names end in a separator or are empty."""
+    return [*_dense(f"{torch}to_qkv", f"{ours}qkv"), *_dense(rf"{torch}to_out\.0", f"{ours}out")]
+
+
+def encoder_rules(torch: str, ours: str) -> list[Rule]:
+    """An encoder layer. Both names end in a separator or are empty."""
+    return [
+        *_norm(rf"{torch}layers\.0\.0\.norm", f"{ours}attention_norm"),
+        *attention_rules(rf"{torch}layers\.0\.0\.fn\.", f"{ours}attention/"),
+        *_norm(rf"{torch}layers\.0\.1\.norm", f"{ours}norm"),
+        *_dense(rf"{torch}layers\.0\.1\.fn\.fc1", f"{ours}expand"),
+        *_dense(rf"{torch}layers\.0\.1\.fn\.fc2", f"{ours}contract"),
+    ]
+
+
+def temporal_network_rules(torch: str, ours: str) -> list[Rule]:
+    """The temporal network without its classifiers. Both names end in a separator or are empty."""
+    branch, branches = "(?P<branch>small|media|large)", rf"{ours}branches/\g<branch>"
+    return [
+        Rule(rf"{torch}cls_token_{branch}", f"params/{branches}/class_token", _without_batch),
+        Rule(rf"{torch}pos_embedding_{branch}", f"params/{branches}/positions", _without_batch),
+        *inception_rules(
+            rf"{torch}multi_scale_transformers\.0\.Mixed_{branch}\.", f"{branches}/local/inception/"
+        ),
+        *encoder_rules(
+            rf"{torch}multi_scale_transformers\.(?P<block>\d+)\.transformer_enc_{branch}\.",
+            rf"{branches}/blocks/\g<block>/",
+        ),
+        *recoupling_rules(rf"{torch}rcm\.", f"{ours}recoupling/"),
+    ]
+
+
+def trunk_rules(torch: str, ours: str) -> list[Rule]:
+    """What is alike in both networks. Both names end in a separator or are empty."""
+    return [
+        *spatial_network_rules(torch, f"{ours}spatial/"),
+        *_head(f"{torch}LinearMap", f"{ours}projection"),
+        *temporal_network_rules(rf"{torch}dtn\.", f"{ours}temporal/"),
+    ]
+
+
+def head_rules(torch: str, ours: str) -> list[Rule]:
+    """The classifiers of the branches. Both names end in a separator or are empty."""
+    return _head(rf"{torch}mlp_head_(?P<branch>small|media|large)", rf"{ours}heads/\g<branch>")
+
+
+def _dense_unit(torch: str, first: int, ours: str) -> list[Rule]:
+    """A dense layer, number `first` of a sequence, and the batch norm after it."""
+    return [
+        *_dense(rf"{torch}\.{first}", f"{ours}/dense"),
+        *_norm(rf"{torch}\.{first + 1}", f"{ours}/norm"),
+        *_statistics(rf"{torch}\.{first + 1}", f"{ours}/norm"),
+    ]
+
+
+def _interaction(torch: str, ours: str) -> list[Rule]:
+    return [*_dense_unit(torch, 0, f"{ours}/entry"), *_dense(rf"{torch}\.3", f"{ours}/out")]
+
+
+def autoencoder_rules(torch: str, ours: str) -> list[Rule]:
+    """The autoencoder of FusionNet. Both names end in a separator or are empty."""
+    return [
+        *(
+            rule
+            for i in range(3)
+            for rule in _dense_unit(rf"{torch}encoder\.enconv", 3 * i, f"{ours}encoder/{i}")
+        ),
+        *_dense(rf"{torch}encoder\.enconv\.9", f"{ours}code"),
+        *_dense(f"{torch}efc", f"{ours}classifier"),
+        *(
+            rule
+            for i in range(2)
+            for rule in _dense_unit(rf"{torch}decoder\.deconv", 3 * i, f"{ours}decoder/{i}")
+        ),
+    ]
+
+
+I3DWTRANS = (*trunk_rules("", ""), *head_rules(r"dtn\.", ""))
+FUSIONNET = (
+    *trunk_rules(r"Modalit_(?P<modality>rgb|depth)\.", r"trunks/\g<modality>/"),
+    *_interaction("crossFusion", "frame_interaction"),
+    *_interaction("crossFusionT", "clip_interaction"),
+    *_head("classifier1", "heads/rgb"),
+    *_head("classifier2", "heads/depth"),
+    *autoencoder_rules(r"fusion_model\.", "autoencoder/"),
+    *_dense("fc", "modality"),
+)
