@@ -1,12 +1,18 @@
 """One builder a data set: from its published files to records."""
 
 from rgbd_jax.data.builders.builder import Builder
+from rgbd_jax.data.builders.isogd import Isogd
+from rgbd_jax.data.builders.jester import Jester
+from rgbd_jax.data.builders.ntu_rgbd import NtuRgbd
 from rgbd_jax.data.builders.nvgesture import Nvgesture
 from rgbd_jax.data.builders.nw_ucla import NwUcla
 from rgbd_jax.data.builders.synthetic import Synthetic
+from rgbd_jax.data.builders.thu_read import ThuRead
 from rgbd_jax.errors import UserError
 
-BUILDERS: dict[str, type[Builder]] = {builder.name: builder for builder in (NwUcla, Synthetic, Nvgesture)}
+BUILDERS: dict[str, type[Builder]] = {
+    builder.name: builder for builder in (NwUcla, Synthetic, NtuRgbd, Isogd, Nvgesture, ThuRead, Jester)
+}
 
 
 def builder_class(name: str) -> type[Builder]:

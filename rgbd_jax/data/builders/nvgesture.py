@@ -11,7 +11,7 @@ As MotionRGBD (CVPR 2022) reads it, it holds `dataset_splits/{train,valid}.txt` 
 gestures, from 0, in `rgb/PATH/` and `depth/PATH/`.
 """
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 import tensorflow_datasets as tfds
@@ -92,14 +92,14 @@ class Nvgesture(VideoBuilder):
                 raise UserError(
                     f"{line}: found {sensor} frames {first} to {end}; TO must be larger than FROM"
                 )
-            frames[modality] = VideoFile(Path(self.source) / fields["path"] / f"{parts[0]}.avi", first, end)
+            frames[modality] = VideoFile(self.root / fields["path"] / f"{parts[0]}.avi", first, end)
         label = parse_label(line, fields["label"], first=1, num_classes=len(CLASS_NAMES))
         return ClipFiles(str(line), _id(fields["path"]), CLASS_NAMES[label], frames)
 
     def _folders(self, line: Line) -> ClipFiles:
         clip = parse_listed_clip(line, len(CLASS_NAMES))
         frames = {
-            modality: FrameFolder(Path(self.source) / modality / clip.path, "%06d.jpg", 0, clip.num_frames)
+            modality: FrameFolder(self.root / modality / clip.path, "%06d.jpg", 0, clip.num_frames)
             for modality in MODALITIES
         }
         return ClipFiles(str(line), _id(clip.path), CLASS_NAMES[clip.label], frames)

@@ -4,6 +4,7 @@ import abc
 import dataclasses
 import functools
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -16,7 +17,7 @@ from rgbd_jax.data.builders.builder import Builder
 from rgbd_jax.data.formats.clip_list import Line, read_lines
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
-from rgbd_jax.data.records import damaged, open_records
+from rgbd_jax.data.records import JOINT, damaged, open_records
 from rgbd_jax.data.video_split import FrameFormat, VideoSplit
 from rgbd_jax.errors import UserError
 
@@ -131,6 +132,11 @@ class VideoBuilder(Builder, skip_registration=True):
             formats={name: prepared[name] for name in modalities or prepared},
         )
 
+    @property
+    def root(self) -> Path:
+        """The source folder."""
+        return Path(self.source)
+
     def items(self) -> list[Item]:
         for layout, lists in self.LISTS.items():
             found = {split: self._first_file(places) for split, places in lists.items()}
@@ -201,7 +207,7 @@ class VideoBuilder(Builder, skip_registration=True):
             )
 
     def _first_file(self, places: Iterable[str]) -> Path | None:
-        paths = (Path(self.source) / place for place in places)
+        paths = (self.root / place for place in places)
         return next((path for path in paths if path.is_file()), None)
 
     def clip_features(self) -> dict[str, tfds.features.FeatureConnector]:
@@ -223,6 +229,16 @@ class VideoBuilder(Builder, skip_registration=True):
         for modality, format in sample.formats.items():
             metadata["formats"][modality] = list(_larger(metadata["formats"].get(modality), format))
         return {modality: sample.frames.get(modality, []) for modality in self.MODALITIES}
+
+
+def merged(items: Iterable[Item]) -> list[Item]:
+    """One item for each clip, where the lists of several protocols name the same clips by the same line."""
+    splits, first = defaultdict(list), {}
+    for item in items:
+        columns = tuple(item.line.text.split())
+        splits[columns].append(item.split)
+        first.setdefault(columns, item)
+    return [item._replace(split=JOINT.join(splits[columns])) for columns, item in first.items()]
 
 
 def _larger(known: Sequence[int] | None, format: FrameFormat) -> FrameFormat:
