@@ -32,9 +32,6 @@ class ClipErrors:
             lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
             self._reasons = {line["id"]: line["reason"] for line in lines}
 
-    def __len__(self) -> int:
-        return len(self._reasons)
-
     @property
     def ids(self) -> tuple[str, ...]:
         """The clips that were left out; a record that does not give its id is `record N of SPLIT`."""
@@ -54,5 +51,6 @@ class ClipErrors:
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"id": clip, "reason": reason}) + "\n")
-        if 2 * len(self) > of:
-            raise OutsideError(f"{len(self)} of {of} clips cannot be read, the last one: {reason}")
+        count = len(self._reasons)
+        if 2 * count > of:
+            raise OutsideError(f"{count} of {of} clips cannot be read, the last one: {reason}")
