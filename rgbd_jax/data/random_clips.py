@@ -1,15 +1,21 @@
 """Random raw batches in the shape of a data set, for measuring speed where the data set itself is absent."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from rgbd_jax.data.builders import builder_class
 from rgbd_jax.data.loader import Batch
+from rgbd_jax.data.video_split import FrameFormat
 from rgbd_jax.errors import UserError
+
+_FARTHEST = 4500  # millimetres that a depth camera sees
 
 
 @dataclasses.dataclass(frozen=True)
-class Shape:
+class SkeletonShape:
     """Number of classes, longest clip T, bodies M, joints V."""
 
     num_classes: int
@@ -17,16 +23,79 @@ class Shape:
     num_bodies: int
     num_joints: int
 
+    def random_clips(self, batch_size: int, draw: np.random.Generator) -> Batch:
+        """Gaussian joints in metres; every clip has the full length."""
+        size = (batch_size, self.max_frames, self.num_bodies, self.num_joints, 3)
+        return {
+            "joints": draw.standard_normal(size, np.float32),
+            "num_frames": np.full(batch_size, self.max_frames, np.int32),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoShape:
+    """Number of classes, the largest frame by modality, and how many frames are sampled."""
+
+    num_classes: int
+    formats: Mapping[str, FrameFormat]
+    num_frames: int = 64
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return tuple(self.formats)
+
+    def reading(self, modalities: Sequence[str] = (), num_frames: int = 64) -> "VideoShape":
+        """The shape where these modalities, all if none is named, and so many frames are read."""
+        formats = {name: self.formats[name] for name in modalities or self.formats}
+        return dataclasses.replace(self, formats=formats, num_frames=num_frames)
+
+    def random_clips(self, batch_size: int, draw: np.random.Generator) -> Batch:
+        """Noise; every frame has the full size."""
+        clips = {}
+        for modality, format in self.formats.items():
+            size = (batch_size, self.num_frames, *format)
+            largest = _FARTHEST if format.dtype == np.uint16 else 255
+            clips[modality] = draw.integers(largest, size=size, dtype=format.dtype, endpoint=True)
+            sizes = np.array((format.height, format.width), np.int32)
+            clips[f"{modality}_size"] = np.tile(sizes, (batch_size, self.num_frames, 1))
+        return clips
+
+
+Shape = SkeletonShape | VideoShape
+
+
+def _video(num_classes: int, **sizes: tuple[int, int, int]) -> VideoShape:
+    return VideoShape(num_classes, {modality: FrameFormat(*size) for modality, size in sizes.items()})
+
 
 SHAPES = {
-    "nw_ucla": Shape(10, 201, 1, 20),
-    "ntu60": Shape(60, 300, 2, 25),
-    "synthetic": Shape(10, 129, 1, 25),
+    "nw_ucla": SkeletonShape(10, 201, 1, 20),
+    "ntu60": SkeletonShape(60, 300, 2, 25),
+    "synthetic": SkeletonShape(10, 129, 1, 25),
+    "ntu_rgbd": _video(60, rgb=(240, 320, 3), depth=(240, 320, 1)),
+    "isogd": _video(249, rgb=(240, 320, 3), depth=(240, 320, 3)),
+    "nvgesture": _video(25, rgb=(240, 320, 3), depth=(240, 320, 3)),
+    "thu_read": _video(40, rgb=(480, 640, 3), depth=(480, 640, 3)),
+    "jester": _video(27, rgb=(100, 176, 3)),
 }
 
 
+def configured_shape(data: Mapping[str, Any]) -> Shape:
+    """The shape of the data set of `config.data`, read as that says. UserError if it is not known."""
+    shape = shape_of(data["name"])
+    if not isinstance(shape, VideoShape):
+        return shape
+    reading = {key: data[key] for key in builder_class(data["name"]).READING if key in data}
+    if lacking := [name for name in reading.get("modalities", ()) if name not in shape.formats]:
+        raise UserError(
+            f"config.data.modalities={tuple(reading['modalities'])}: {data['name']} has no {lacking[0]};"
+            f" it has {', '.join(shape.formats)}"
+        )
+    return shape.reading(**reading)
+
+
 def shape_of(name: str) -> Shape:
-    """The shape of the data set `name`."""
+    """The shape of the data set `name`, of video with all modalities."""
     if name not in SHAPES:
         raise UserError(
             f"data set {name!r}: is not prepared and its shape is not known; known are {', '.join(SHAPES)}"
@@ -35,17 +104,14 @@ def shape_of(name: str) -> Shape:
 
 
 def random_batch(shape: Shape, batch_size: int, seed: int = 0) -> Batch:
-    """A batch as the loader makes them, of Gaussian joints in metres; every clip has the full length.
+    """A batch as the loader makes them, of random clips.
 
     Returns:
-      `joints` float32 (B, T, M, V, C), `num_frames`, `label` int32 (B,), `seed` uint32 (B,), `mask` bool
-      (B,), `id` (B,).
+      The clips, `label` int32 (B,), `seed` uint32 (B,), `mask` bool (B,), `id` (B,).
     """
     draw = np.random.default_rng(seed)
-    size = (batch_size, shape.max_frames, shape.num_bodies, shape.num_joints, 3)
     return {
-        "joints": draw.standard_normal(size, np.float32),
-        "num_frames": np.full(batch_size, shape.max_frames, np.int32),
+        **shape.random_clips(batch_size, draw),
         "label": draw.integers(shape.num_classes, size=batch_size, dtype=np.int32),
         "seed": draw.integers(2**32, size=batch_size, dtype=np.uint32),
         "mask": np.ones(batch_size, bool),
