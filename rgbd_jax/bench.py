@@ -22,8 +22,8 @@ from ml_collections import ConfigDict
 
 from rgbd_jax.command import ArgumentParser, run_command
 from rgbd_jax.config import ConfigArguments
-from rgbd_jax.data.loader import Batch, is_prepared, open_split, steps_per_epoch, training_batches
-from rgbd_jax.data.random_clips import Shape, random_batch, shape_of
+from rgbd_jax.data.loader import Batch, is_prepared, open_configured_split, steps_per_epoch, training_batches
+from rgbd_jax.data.random_clips import Shape, configured_shape, random_batch
 from rgbd_jax.data.skeleton_split import SkeletonSplit
 from rgbd_jax.errors import UserError
 from rgbd_jax.report.files import replacing, to_json
@@ -135,11 +135,11 @@ def open_input(config: ConfigDict, steps: int) -> Input:
     """The config's data set, its loader timed alone for `steps` batches; one random batch if not prepared."""
     name, data_dir = config.data.name, config.data.data_dir
     if not is_prepared(name, data_dir):
-        shape = shape_of(name)
+        shape = configured_shape(config.data)
         batch = random_batch(shape, config.batch_size)
         print(f"{name} is not prepared in {data_dir}: random clips instead", file=sys.stderr)
         return Input(itertools.repeat(batch), shape, epoch_steps=1, samples_per_s=None)
-    split = open_split(name, data_dir, config.data.train_split, limit=config.data.limit)
+    split = open_configured_split(config.data, config.data.train_split)
 
     def batches() -> Iterator[Batch]:
         return training_batches(

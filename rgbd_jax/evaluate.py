@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from rgbd_jax.config import ConfigArguments, from_dict
-from rgbd_jax.data.loader import Split, evaluation_batches, open_split
+from rgbd_jax.data.loader import Split, evaluation_batches, open_configured_split
 from rgbd_jax.errors import UserError
 from rgbd_jax.report.evaluation import write_evaluation
 from rgbd_jax.report.scores import Scores
@@ -49,7 +49,7 @@ def evaluate(
     config = config_arguments.load(default=from_dict(description.config))
     mesh = sharding.make_mesh()
     data = config.data
-    split = open_split(data.name, data.data_dir, split_name or data.eval_split, limit=data.limit)
+    split = open_configured_split(data, split_name or data.eval_split)
     if tuple(split.class_names) != description.class_names:
         trained, found = _some(description.class_names), _some(split.class_names)
         raise UserError(f"{checkpoint}: was trained on {trained}; the data set {split.name} has {found}")

@@ -17,7 +17,7 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from rgbd_jax import config as configs
-from rgbd_jax.data.loader import open_split, steps_per_epoch, training_batches
+from rgbd_jax.data.loader import open_configured_split, steps_per_epoch, training_batches
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import make_scorer
 from rgbd_jax.report.files import replacing
@@ -51,8 +51,8 @@ def train(config: ConfigDict, workdir: Path) -> None:
     mesh = sharding.make_mesh()
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     data = config.data
-    training = open_split(data.name, data.data_dir, data.train_split, limit=data.limit)
-    validation = open_split(data.name, data.data_dir, data.eval_split, limit=data.limit)
+    training = open_configured_split(data, data.train_split)
+    validation = open_configured_split(data, data.eval_split)
     epoch_steps = steps_per_epoch(training, batch_size=config.batch_size, repeat=data.repeat)
     batches = training_batches(
         training,
