@@ -1,0 +1,109 @@
+"""Heat maps of motion by rank pooling over short windows of frames (MotionRGBD, CVPR 2022, FRP).
+
+A window of N frames is pooled to Σ_j (2j − N − 1)·frame_j: what has become brighter in it is positive. The
+sum moves on from frame to frame by what enters and what leaves the window, so its cost does not depend on N;
+on whole levels, as clips come, all of it is exact.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+# Red, green and blue in grey.
+_GREY = (0.2989, 0.587, 0.114)
+
+
+def dynamic_image(levels: Array, window: int) -> Array:
+    """The heat map that modulates the features of a clip.
+
+    The map of a frame belongs to the window that ends there. It is (R + S)·S, where R is the rectified pooled
+    window, scaled to [0, 1] and made grey, and S what is left of R above its mean after the opening of small
+    specks, scaled again.
+
+    Args:
+      levels: whole levels 0 to 255, float32 (T, H, W, 3); blue first in depth that was painted.
+      window: frames to a window, at least 1.
+
+    Returns:
+      float32 (T, H, W, 1) in [0, 2]; 0 in the first `window` − 1 frames, and where nothing moves.
+    """
+
+    def heat(pooled: Array) -> Array:
+        moving = _grey(_unit_range(jnp.maximum(pooled, 0)))
+        salient = jnp.where(moving > moving.mean(), moving, 0)
+        salient = _unit_range(_dilate(_erode(salient)))
+        return ((moving + salient) * salient)[..., None]
+
+    return _pool_windows(levels, window, heat)
+
+
+def rank_pooling(frames: Array, window: int, *, batch_global: bool = False) -> Array:
+    """Pooled windows alone, as the network would compute them from frames without a heat map.
+
+    The published module scales all clips of a batch by common extremes, so that a clip's map depends on its
+    batch mates, and appends the windows that run out of the clip; here a map has as many frames as the clip.
+
+    Args:
+      frames: float32 (B, T, H, W, C) with 1 or 3 channels.
+      window: frames to a window, at least 1.
+      batch_global: scale as published.
+
+    Returns:
+      float32 (B, T, H, W, 1) in [0, 1], 0 in the first `window` − 1 frames.
+    """
+
+    def scaled(pooled: Array) -> Array:
+        unit = _unit_range(jax.nn.gelu(pooled, approximate=False))
+        return unit if unit.shape[-1] == 1 else _grey(unit)[..., None]
+
+    if batch_global:
+        return jnp.swapaxes(_pool_windows(jnp.swapaxes(frames, 0, 1), window, scaled), 0, 1)
+    return jax.vmap(lambda clip: _pool_windows(clip, window, scaled))(frames)
+
+
+def _pool_windows(frames: Array, window: int, finish: Callable[[Array], Array]) -> Array:
+    """`finish` of each pooled window, at the frame where it ends: (T, …) to (T, …), 0 where there is none."""
+    if window < 1:
+        raise ValueError(f"a window of {window} frames cannot be pooled; it needs at least 1")
+
+    def move_on(sums: tuple[Array, Array], time: Array) -> tuple[tuple[Array, Array], Array]:
+        plain, pooled = sums
+        entering = frames[time]
+        leaving = jnp.where(time < window, 0, frames[jnp.maximum(time - window, 0)])
+        staying = plain - leaving
+        pooled += (window - 1) * (entering + leaving) - 2 * staying
+        return (staying + entering, pooled), jnp.where(time < window - 1, 0, finish(pooled))
+
+    nothing = jnp.zeros_like(frames[0])
+    times = jnp.arange(len(frames), dtype=jnp.int32)
+    return jax.lax.scan(move_on, (nothing, nothing), times)[1]
+
+
+def _unit_range(x: Array) -> Array:
+    """Stretched to [0, 1]; 0 if all values are equal."""
+    x -= x.min()
+    highest = x.max()
+    return x / jnp.where(highest == 0, 1, highest)
+
+
+def _grey(x: Array) -> Array:
+    return sum(weight * x[..., channel] for channel, weight in enumerate(_GREY))
+
+
+# Repeating the border changes no extreme.
+
+
+def _erode(x: Array) -> Array:
+    """The smallest of each 2×2 square that ends at a pixel, (H, W); there is nothing beyond the border."""
+    x = jnp.pad(x, ((1, 0), (1, 0)), mode="edge")
+    x = jnp.minimum(x[:-1], x[1:])
+    return jnp.minimum(x[:, :-1], x[:, 1:])
+
+
+def _dilate(x: Array) -> Array:
+    """The largest of each 3×3 square around a pixel, (H, W); there is nothing beyond the border."""
+    x = jnp.pad(x, 1, mode="edge")
+    x = jnp.maximum(jnp.maximum(x[:-2], x[1:-1]), x[2:])
+    return jnp.maximum(jnp.maximum(x[:, :-2], x[:, 1:-1]), x[:, 2:])

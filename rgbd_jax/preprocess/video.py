@@ -1,0 +1,149 @@
+"""Video clips as the RGB-D networks read them: MotionRGBD's loader (CVPR 2022) on the device, clip by clip.
+
+A raw clip is uint8 (T, H, W, 3) or, of measured depth, uint16 (T, H, W, 1), zero padded to the largest frame
+of the data set; `sizes` (T, 2) has the height and width of each frame as stored. All frames of a clip are
+turned, cut and flipped alike, in whole levels as in the published loader.
+
+The functions take one clip. Map them over a batch with `jax.lax.map` rather than with `jax.vmap`: a clip
+alone keeps a device busy, needs the least memory, and is only rotated if its angle is not 0.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rgbd_jax.preprocess.resampling import bicubic_taps, gaussian_taps, resample_columns, resample_rows
+from rgbd_jax.preprocess.rotation import rotate_frames
+
+# The blur meets half of the frames; its standard deviation in pixels. It looks three of them far.
+BLUR_PROBABILITY = 0.5
+BLUR_RADIUS = (0.1, 2.0)
+_BLUR_REACH = 6
+
+
+class Augmentation(NamedTuple):
+    """How a clip is changed.
+
+    Attributes:
+      left, top: corner of the crop in the resized frame, int32 scalars.
+      flip: whether left and right are exchanged, bool scalar.
+      angle: of the rotation, in degrees counter-clockwise, float32 scalar.
+      blur: standard deviation of the Gaussian blur of each frame in pixels, 0 where there is none, float32
+        (T,); None for a clip without blur.
+    """
+
+    left: Array
+    top: Array
+    flip: Array
+    angle: Array
+    blur: Array | None = None
+
+
+def draw_augmentation(
+    key: Array,
+    *,
+    resize: tuple[int, int],
+    crop: int,
+    first: int = 0,
+    flip: float = 0.0,
+    rotated: float = 0.0,
+    angles: tuple[int, int] = (0, 0),
+    blurred_frames: int = 0,
+) -> Augmentation:
+    """Draw how a clip is changed in training. All ranges include their upper end.
+
+    Args:
+      resize: width and height of the resized frame.
+      crop: side of the square cut from it.
+      first: the smallest place of its corner along either axis; 10 for NvGesture as published.
+      flip: probability of the flip.
+      rotated: probability of the rotation.
+      angles: the range of its angle, in whole degrees.
+      blurred_frames: T, if the frames are to be blurred.
+    """
+    _check_crop(resize, crop, (first, first))
+    left_key, top_key, flip_key, rotated_key, angle_key, blur_key = jax.random.split(key, 6)
+    angle = jax.random.randint(angle_key, (), angles[0], angles[1] + 1, jnp.int32)
+    return Augmentation(
+        left=jax.random.randint(left_key, (), first, resize[0] - crop + 1, jnp.int32),
+        top=jax.random.randint(top_key, (), first, resize[1] - crop + 1, jnp.int32),
+        flip=jax.random.bernoulli(flip_key, flip),
+        angle=jnp.where(jax.random.bernoulli(rotated_key, rotated), angle, 0).astype(jnp.float32),
+        blur=_draw_blur(blur_key, blurred_frames) if blurred_frames else None,
+    )
+
+
+def evaluation_augmentation(
+    *, resize: tuple[int, int], crop: int, corner: tuple[int, int] | None = None
+) -> Augmentation:
+    """The change in evaluation, a crop alone.
+
+    Args:
+      resize: width and height of the resized frame.
+      crop: side of the square cut from it.
+      corner: left and top of the crop, by default that of the middle. Published for NvGesture is (32, 32), at
+        the lower right of 256×256.
+    """
+    left, top = corner or ((resize[0] - crop) // 2, (resize[1] - crop) // 2)
+    _check_crop(resize, crop, (left, top))
+    return Augmentation(jnp.int32(left), jnp.int32(top), jnp.bool_(False), jnp.float32(0))
+
+
+def transform_clip(
+    frames: Array, sizes: Array, augmentation: Augmentation, *, resize: tuple[int, int], crop: int, size: int
+) -> Array:
+    """Rotate, resize, cut, blur and flip a clip, and resize it to the input of the network.
+
+    Rotation is bilinear about the middle of the frame as stored, resizing bicubic with smoothing; the result
+    of each step is rounded to whole levels.
+
+    Args:
+      frames: uint8 (T, H, W, 3), zero beyond the size of a frame.
+      sizes: height and width of each frame as stored, int32 (T, 2). One of 0×0 gives a black frame.
+      augmentation: the change, the same for all frames.
+      resize: width and height of the resized frame.
+      crop: side of the square cut from it.
+      size: side of the result.
+
+    Returns:
+      Levels, float32 (T, size, size, 3).
+    """
+    angle = augmentation.angle
+    frames = jax.lax.cond(angle != 0, lambda x: rotate_frames(x, sizes, angle), lambda x: x, frames)
+
+    # Only what is cut out is computed, and already flipped.
+    place = jnp.arange(crop, dtype=jnp.int32)
+    columns = augmentation.left + jnp.where(augmentation.flip, crop - 1 - place, place)
+    rows = augmentation.top + place
+    _, height, width, _ = frames.shape
+    column_taps = jax.vmap(lambda source: bicubic_taps(source, resize[0], columns, width))(sizes[:, 1])
+    row_taps = jax.vmap(lambda source: bicubic_taps(source, resize[1], rows, height))(sizes[:, 0])
+    frames = resample_rows(resample_columns(frames, column_taps), row_taps)
+
+    if augmentation.blur is not None:
+        taps = jax.vmap(lambda radius: gaussian_taps(radius, crop, _BLUR_REACH))(augmentation.blur)
+        frames = resample_rows(resample_columns(frames, taps), taps)
+    if crop != size:
+        source = jnp.full(len(frames), crop, jnp.int32)
+        places = jnp.arange(size, dtype=jnp.int32)
+        taps = jax.vmap(lambda source: bicubic_taps(source, size, places, crop))(source)
+        frames = resample_rows(resample_columns(frames, taps), taps)
+    return frames.astype(jnp.float32)
+
+
+def normalise(levels: Array) -> Array:
+    """Levels 0 to 255 as the networks read them, −0.996 to 0.996."""
+    return (levels - 127.5) / 128
+
+
+def _draw_blur(key: Array, num_frames: int) -> Array:
+    blurred_key, radius_key = jax.random.split(key)
+    radius = jax.random.uniform(radius_key, (num_frames,), jnp.float32, *BLUR_RADIUS)
+    return jnp.where(jax.random.bernoulli(blurred_key, BLUR_PROBABILITY, (num_frames,)), radius, 0)
+
+
+def _check_crop(resize: tuple[int, int], crop: int, corner: tuple[int, int]) -> None:
+    if any(not 0 <= at <= side - crop for at, side in zip(corner, resize, strict=True)):
+        raise ValueError(f"a crop of {crop} pixels at {corner} does not fit into frames resized to {resize}")
