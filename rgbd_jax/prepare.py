@@ -76,7 +76,7 @@ def describe(builder: "Builder") -> str:
     """Sizes and place of what is prepared, with a word if it is not all that was published."""
     sizes = ", ".join(f"{count} {split}" for split, count in builder.split_sizes().items())
     text = f"{sizes} clips of up to {builder.info.metadata['max_frames']} frames in {builder.data_dir}"
-    if builder.split_sizes() != builder.PUBLISHED_SIZES:
+    if builder.PUBLISHED_SIZES and builder.split_sizes() != builder.PUBLISHED_SIZES:
         published = ", ".join(f"{count} {split}" for split, count in builder.PUBLISHED_SIZES.items())
         text += f"; the whole data set has {published}"
     return text

@@ -1,6 +1,7 @@
 """One builder a data set: from its published files to records."""
 
 from rgbd_jax.data.builders.builder import Builder
+from rgbd_jax.data.builders.custom import Custom
 from rgbd_jax.data.builders.isogd import Isogd
 from rgbd_jax.data.builders.jester import Jester
 from rgbd_jax.data.builders.ntu_rgbd import NtuRgbd
@@ -11,7 +12,8 @@ from rgbd_jax.data.builders.thu_read import ThuRead
 from rgbd_jax.errors import UserError
 
 BUILDERS: dict[str, type[Builder]] = {
-    builder.name: builder for builder in (NwUcla, Synthetic, NtuRgbd, Isogd, Nvgesture, ThuRead, Jester)
+    builder.name: builder
+    for builder in (NwUcla, Synthetic, NtuRgbd, Isogd, Nvgesture, ThuRead, Jester, Custom)
 }
 
 

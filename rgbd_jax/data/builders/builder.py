@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -72,6 +72,11 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         self.source = source
         self.warnings: list[str] = []  # what was found in the source that is no fault
         super().__init__(data_dir=data_dir)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In label order."""
+        return self.CLASS_NAMES
 
     @abc.abstractmethod
     def items(self) -> Sequence[Any]:
@@ -157,11 +162,11 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def split_sizes(self) -> dict[str, int]:
         """The number of prepared clips of each split that there is."""
-        sizes = dict.fromkeys(self.PUBLISHED_SIZES, 0)
+        sizes = Counter()
         for stored, info in self.info.splits.items():
             for split in stored.split(JOINT):
                 sizes[split] += info.num_examples
-        return {split: size for split, size in sizes.items() if size}
+        return {split: sizes[split] for split in self.PUBLISHED_SIZES or split_names(sizes) if split in sizes}
 
     def _remove_abandoned(self) -> None:
         for folder in Path(self.data_dir).parent.glob("incomplete.*"):
@@ -177,7 +182,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             features=tfds.features.FeaturesDict(
                 {
                     "id": tfds.features.Text(),
-                    "label": tfds.features.ClassLabel(names=self.CLASS_NAMES),
+                    "label": tfds.features.ClassLabel(names=self.class_names or None),
                     **self.clip_features(),
                 }
             ),

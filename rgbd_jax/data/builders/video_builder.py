@@ -127,7 +127,7 @@ class VideoBuilder(Builder, skip_registration=True):
             version=str(cls.VERSION),
             split=split,
             source=records,
-            class_names=cls.CLASS_NAMES,
+            class_names=tuple(info.features["label"].names),
             num_frames=num_frames,
             formats={name: prepared[name] for name in modalities or prepared},
         )
@@ -227,7 +227,12 @@ class VideoBuilder(Builder, skip_registration=True):
         metadata["max_frames"] = max(metadata["max_frames"], *map(len, sample.frames.values()))
         metadata["frames_without_person"] += sample.frames_without_person
         for modality, format in sample.formats.items():
-            metadata["formats"][modality] = list(_larger(metadata["formats"].get(modality), format))
+            largest = _larger(metadata["formats"].get(modality), format)
+            if largest.channels != format.channels:
+                raise UserError(
+                    f"{sample.place}: the {modality} is not of the same kind as that of other clips"
+                )
+            metadata["formats"][modality] = list(largest)
         return {modality: sample.frames.get(modality, []) for modality in self.MODALITIES}
 
 
