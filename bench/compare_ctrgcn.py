@@ -47,6 +47,7 @@ def main() -> None:
     for name, (make_step, arguments) in workers.items():
         ends[name], far_end = context.Pipe()
         context.Process(target=serve, args=(far_end, make_step, arguments), daemon=True).start()
+        far_end.close()  # so that a process that dies ends the reading below
 
     seconds = {name: [] for name in workers}
     for turn in range(WARM_UP_ROUNDS + given.rounds):
@@ -75,25 +76,16 @@ def serve(end: Connection, make_step: Callable[..., Callable[[], None]], argumen
 
 def our_step(batch_size: int) -> Callable[[], None]:
     import jax
-    from flax import nnx
 
     from rgbd_jax.config import load_file, override
     from rgbd_jax.data.random_clips import random_batch, shape_of
-    from rgbd_jax.tasks import make_task
-    from rgbd_jax.train import make_schedule, make_train_step
+    from rgbd_jax.experiment import Experiment
     from rgbd_jax.training import sharding
-    from rgbd_jax.training.optimizer import make_optimizer
-    from rgbd_jax.training.state import Network, create_state
 
     config = override(load_file(CONFIG), [f"--config.batch_size={batch_size}"])
     shape, mesh = shape_of(config.data.name), sharding.make_mesh()
-    task = make_task(config, shape)
-    network = Network(task.network(nnx.Rngs(config.seed)))
-    schedule = make_schedule(config, 100)
-    optimizer = make_optimizer(schedule, **config.optimizer)
-    train_step = make_train_step(config, task, network, optimizer, schedule, 100)
-    train_step = jax.jit(train_step, donate_argnums=0, out_shardings=sharding.replicated(mesh))
-    state = create_state(network, optimizer, sharding.replicated(mesh), ema=False, reported=task.reported)
+    experiment = Experiment.build(config, shape, epoch_steps=100)
+    state, train_step = experiment.initial_state(mesh), experiment.compiled_step(mesh)
     batch = sharding.put_batch(random_batch(shape, batch_size), mesh)
 
     def step() -> None:

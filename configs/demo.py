@@ -13,8 +13,8 @@ def get_config(variant: str = "") -> ConfigDict:
     if variant not in ("", "debug"):
         raise UserError(f"variant {variant!r}: allowed is debug")
     config = skeleton_config()
-    config.batch_size = 32
-    config.num_epochs = 8
+    config.batch_size = 16
+    config.num_epochs = 5
     config.log_every = 5
     config.data.name = "synthetic"
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from flax import nnx
 from ml_collections import ConfigDict
 
 from rgbd_jax.command import ArgumentParser, run_command
@@ -26,12 +25,9 @@ from rgbd_jax.data.loader import Batch, is_prepared, open_configured_split, step
 from rgbd_jax.data.random_clips import Shape, configured_shape, random_batch
 from rgbd_jax.data.skeleton_split import SkeletonSplit
 from rgbd_jax.errors import UserError
+from rgbd_jax.experiment import Experiment
 from rgbd_jax.report.files import replacing, to_json
-from rgbd_jax.tasks import make_task
-from rgbd_jax.train import make_schedule, make_train_step
 from rgbd_jax.training import sharding
-from rgbd_jax.training.optimizer import make_optimizer
-from rgbd_jax.training.state import Network, create_state
 from rgbd_jax.training.throughput import Throughput
 
 WARM_UP_STEPS = 2
@@ -80,26 +76,17 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
     mesh = sharding.make_mesh()
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     data = open_input(config, steps)
-    task = make_task(config, data.shape)
-    network = Network(task.network(nnx.Rngs(config.seed)))
-    schedule = make_schedule(config, data.epoch_steps)
-    optimizer = make_optimizer(schedule, **config.optimizer)
-
-    def make_step(config: ConfigDict) -> jax.stages.Wrapped:
-        step = make_train_step(config, task, network, optimizer, schedule, data.epoch_steps)
-        return jax.jit(step, donate_argnums=0, out_shardings=sharding.replicated(mesh))
-
-    state = create_state(
-        network, optimizer, sharding.replicated(mesh), ema=config.ema_decay > 0, reported=task.reported
-    )
+    experiment = Experiment.build(config, data.shape, data.epoch_steps)
+    state = experiment.initial_state(mesh)
     batch = sharding.put_batch(next(data.batches), mesh)
     # The compiler counts the body of a scan once, so a step that accumulates is counted as one that does not.
     whole = config.copy_and_resolve_references()
     whole.accumulate = 1
-    flops = make_step(whole).lower(state, batch).cost_analysis()["flops"]
+    whole_step = dataclasses.replace(experiment, config=whole).compiled_step(mesh)
+    flops = whole_step.lower(state, batch).cost_analysis()["flops"]
 
     begun = time.perf_counter()
-    train_step = make_step(config).lower(state, batch).compile()
+    train_step = experiment.compiled_step(mesh).lower(state, batch).compile()
     compile_seconds = time.perf_counter() - begun
 
     throughput, step_seconds = Throughput(config.batch_size), []

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from rgbd_jax.errors import UserError
 
 # The published behaviours that `config.parity` can ask for; docs/parity.md says what each one is.
-PARITY = ("ucla_bones",)
+PARITY = ("ucla_bones", "rgbd_warm_up")
 
 
 class Rule(NamedTuple):
@@ -61,13 +61,15 @@ RULES = {
     "optimizer.momentum": BELOW_ONE,
     "optimizer.weight_decay": at_least(0),
     "optimizer.clip_norm": at_least(0),
-    "schedule.name": one_of("constant", "step", "cosine"),
+    "schedule.name": one_of("constant", "step", "cosine", "plateau"),
     "schedule.base_lr": POSITIVE,
     "schedule.reference_batch": at_least(1),
     "schedule.warm_up": BELOW_ONE,
     "schedule.steps": each(FRACTION),
     "schedule.decay_rate": at_least(0),
     "schedule.minimum": at_least(0),
+    "schedule.patience": at_least(0),
+    "schedule.cooldown": at_least(0),
     "schedule.per": one_of("epoch", "step"),
     # The networks halve the frames twice.
     "task.window": multiple_of(4, low=4),

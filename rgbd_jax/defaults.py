@@ -51,6 +51,8 @@ def general_config() -> ConfigDict:
     schedule.steps = ()
     schedule.decay_rate = 0.1
     schedule.minimum = 0.0
+    schedule.patience = 4  # of plateau: so many epochs may be no better than the best
+    schedule.cooldown = 3  # of plateau: so many epochs after a drop do not count
     schedule.per = "epoch"
 
     config.task = task = ConfigDict()

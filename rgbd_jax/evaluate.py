@@ -5,6 +5,8 @@
 What stands in brackets is one compiled step, the same that the training loop validates with.
 """
 
+import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
+from tqdm import tqdm
 
 from rgbd_jax.config import ConfigArguments, from_dict
 from rgbd_jax.data.loader import Split, evaluation_batches, open_configured_split
@@ -26,7 +29,7 @@ from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import describe, load_weights, run_of
 from rgbd_jax.training.state import Arrays, Network
 
-Scorer = Callable[[Arrays, Arrays], Scores]
+Scorer = Callable[[Arrays, Arrays, int], Scores]
 
 
 def evaluate(
@@ -56,27 +59,28 @@ def evaluate(
     task = make_task(config, split)
     network = Network(task.network(nnx.Rngs(config.seed)))
     weights = load_weights(checkpoint, network.params, network.batch_stats, sharding.replicated(mesh))
-    scores = make_scorer(config, task, network, split, mesh)(*weights)
+    scores = make_scorer(config, task, network, split, mesh)(*weights, description.epoch)
     folder = run_of(checkpoint) / "eval"
     return folder, write_evaluation(folder, scores, {"checkpoint_step": description.step, "skipped": 0})
 
 
 def make_scorer(config: ConfigDict, task: Task, network: Network, split: Split, mesh: Mesh) -> Scorer:
-    """A function of (parameters, batch statistics) that scores every sample of `split` once.
+    """A function of (parameters, batch statistics, epoch) that scores every sample of `split` once.
 
     Samples come in batches of `config.eval_batch_size`, the last one padded; what is padded counts nothing.
+    The epoch (from 0) is the one that the parameters come from.
     """
     sharding.check_batch_size("eval_batch_size", config.eval_batch_size, mesh)
 
-    def eval_step(params: Arrays, batch_stats: Arrays, batch: Batch) -> jax.Array:
+    def eval_step(params: Arrays, batch_stats: Arrays, batch: Batch, epoch: int) -> dict[str, jax.Array]:
         inputs = task.prepare(batch, jax.random.key(config.seed), train=False)
         outputs, _ = network.apply(params, batch_stats, inputs, train=False)
-        return task.logits(outputs)
+        return task.logits(outputs, epoch)
 
     eval_step = jax.jit(eval_step, out_shardings=sharding.replicated(mesh))
 
-    def score(params: Arrays, batch_stats: Arrays) -> Scores:
-        ids, logits, labels = [], [], []
+    def score(params: Arrays, batch_stats: Arrays, epoch: int) -> Scores:
+        ids, labels, logits = [], [], defaultdict(list)
         batches = evaluation_batches(
             split,
             batch_size=config.eval_batch_size,
@@ -84,19 +88,32 @@ def make_scorer(config: ConfigDict, task: Task, network: Network, split: Split, 
             process_index=jax.process_index(),
             process_count=jax.process_count(),
         )
-        for batch in batches:
+        num_batches = math.ceil(len(split) / config.eval_batch_size)
+        for batch in tqdm(
+            batches,
+            desc=f"evaluating {split.name}",
+            total=num_batches,
+            unit="batch",
+            disable=None,
+            leave=False,
+        ):
             real = batch["mask"]
             ids.append(batch["id"][real])
             labels.append(batch["label"][real])
-            logits.append(np.asarray(eval_step(params, batch_stats, sharding.put_batch(batch, mesh)))[real])
+            outputs = eval_step(params, batch_stats, sharding.put_batch(batch, mesh), np.int32(epoch))
+            for name, found in outputs.items():
+                logits[name].append(np.asarray(found)[real])
+        main, *others = ((name, np.concatenate(found)) for name, found in logits.items())
         return Scores(
             ids=np.concatenate(ids),
-            logits=np.concatenate(logits),
+            logits=main[1],
             labels=np.concatenate(labels),
             class_names=tuple(split.class_names),
+            branches=dict([main, *others]) if others else {},
+            published=task.published,
             data_set=split.name,
             split=split.split,
-            stream=config.task.stream,
+            stream=task.view,
         )
 
     return score

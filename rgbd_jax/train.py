@@ -2,39 +2,29 @@
 
     records -> raw batch -> [ augment -> network -> loss -> gradient -> Optax ] -> new state
 
-What stands in brackets is one compiled step. The loop knows no modality: a task (`tasks/`) joins network,
-input and loss.
+What stands in brackets is one compiled step (`experiment.py`). The loop knows no modality: a task (`tasks/`)
+joins network, input and loss.
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
-import optax
-from flax import nnx
 from ml_collections import ConfigDict
 
 from rgbd_jax import config as configs
 from rgbd_jax.data.loader import open_configured_split, steps_per_epoch, training_batches
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import make_scorer
+from rgbd_jax.experiment import Experiment, Figures
 from rgbd_jax.report.files import replacing
 from rgbd_jax.report.logs import ProgressLine, RunLog
 from rgbd_jax.report.metrics import summary
-from rgbd_jax.tasks import make_task
-from rgbd_jax.tasks.task import Batch, Task
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Checkpoints, Description, resolve
-from rgbd_jax.training.optimizer import learning_rate, make_optimizer
 from rgbd_jax.training.preemption import StopRequest
-from rgbd_jax.training.state import Arrays, Network, TrainState, create_state, update_average
 from rgbd_jax.training.throughput import Throughput
 from rgbd_jax.training.transfer import start_from
-
-Figures = dict[str, jax.Array]
-TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Figures]]
 
 BEST_METRIC = "top1"
 GIVE_UP_AFTER = 10  # steps in a row that are not finite
@@ -66,16 +56,11 @@ def train(config: ConfigDict, workdir: Path) -> None:
     loader = {"num_workers": data.num_workers, "processes": jax.process_count(), **training.identity}
 
     # ------------------------------------------------------------------ network and steps
-    task = make_task(config, training)
-    network = Network(task.network(nnx.Rngs(config.seed)))
-    schedule = make_schedule(config, epoch_steps)
-    optimizer = make_optimizer(schedule, **config.optimizer)
-    step_function = make_train_step(config, task, network, optimizer, schedule, epoch_steps)
-    train_step = jax.jit(step_function, donate_argnums=0, out_shardings=sharding.replicated(mesh))
-    score = make_scorer(config, task, network, validation, mesh)
-    state = create_state(
-        network, optimizer, sharding.replicated(mesh), ema=config.ema_decay > 0, reported=task.reported
-    )
+    experiment = Experiment.build(config, training, epoch_steps)
+    task, plateau = experiment.task, experiment.plateau
+    train_step = experiment.compiled_step(mesh)
+    score = make_scorer(config, task, experiment.network, validation, mesh)
+    state = experiment.initial_state(mesh)
 
     # ------------------------------------------------------------------ a new run, or where to go on
     start_checkpoint = resolve(Path(config.init_from)) if config.init_from else None
@@ -95,7 +80,9 @@ def train(config: ConfigDict, workdir: Path) -> None:
             return
 
         def save(step: int, metrics: dict[str, float] | None = None) -> None:
-            description = Description(config.to_dict(), training.class_names, loader, step)
+            description = Description(
+                config.to_dict(), training.class_names, loader, step, epoch=(step - 1) // epoch_steps
+            )
             checkpoints.save(state, batches, description, metrics)
 
         # -------------------------------------------------------------- the loop
@@ -126,10 +113,13 @@ def train(config: ConfigDict, workdir: Path) -> None:
                         "epoch"
                     )
                     log.write("epoch", "train", step, epoch, **row)
-                    validated = summary(score(state.eval_params, state.batch_stats))
+                    validated = summary(score(state.eval_params, state.batch_stats, epoch))
                     log.write("epoch", "valid", step, epoch, **validated)
                     progress.epoch(step, epoch, row, validated)
                     throughput.restart()
+                    if plateau:
+                        moved = plateau.update(sharding.to_host(state.plateau), epoch, validated[BEST_METRIC])
+                        state = state.replace(plateau=jax.device_put(moved, sharding.replicated(mesh)))
                     save(step, validated)
                 elif step % config.checkpoint_every == 0 or stopping:
                     save(step)
@@ -139,100 +129,6 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     raise Preempted(
                         f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}"
                     )
-
-
-def make_schedule(config: ConfigDict, epoch_steps: int) -> optax.Schedule:
-    """The learning rate of each step, for the config's batch size and number of epochs."""
-    return learning_rate(
-        **config.schedule,
-        batch_size=config.batch_size,
-        num_epochs=config.num_epochs,
-        steps_per_epoch=epoch_steps,
-    )
-
-
-def make_train_step(
-    config: ConfigDict,
-    task: Task,
-    network: Network,
-    optimizer: optax.GradientTransformation,
-    schedule: optax.Schedule,
-    epoch_steps: int,
-) -> TrainStep:
-    """The pure function (state, raw global batch) -> (new state, figures of this step); to be compiled."""
-
-    def loss_fn(
-        params: Arrays, batch_stats: Arrays, batch: Batch, prepare_key: jax.Array, dropout_key: jax.Array
-    ):
-        inputs = task.prepare(batch, prepare_key, train=True)
-        outputs, batch_stats = network.apply(params, batch_stats, inputs, train=True, dropout_key=dropout_key)
-        loss, sums = task.loss(outputs, batch)
-        return loss, (batch_stats, sums)
-
-    gradient = jax.grad(loss_fn, has_aux=True)
-
-    def accumulated_gradient(
-        params: Arrays, batch_stats: Arrays, batch: Batch, prepare_key: jax.Array, dropout_key: jax.Array
-    ):
-        """The mean gradient over `config.accumulate` equal parts of the batch, one after the other."""
-        parts = config.accumulate
-        if parts == 1:
-            return gradient(params, batch_stats, batch, prepare_key, dropout_key)
-
-        def one_part(carry, part):
-            grads, batch_stats, sums = carry
-            batch, dropout_key = part
-            more_grads, (batch_stats, more_sums) = gradient(
-                params, batch_stats, batch, prepare_key, dropout_key
-            )
-            return (optax.tree.add(grads, more_grads), batch_stats, optax.tree.add(sums, more_sums)), None
-
-        nothing = (optax.tree.zeros_like(params), batch_stats, dict.fromkeys(task.reported, jnp.zeros(())))
-        # Part i takes every parts-th sample from i on: each device goes on with the samples that it has.
-        split = jax.tree.map(lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), batch)
-        (grads, batch_stats, sums), _ = jax.lax.scan(
-            one_part, nothing, (split, jax.random.split(dropout_key, parts))
-        )
-        return optax.tree.scale(1 / parts, grads), (batch_stats, sums)
-
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Figures]:
-        # The keys follow from seed and step: a resumed run needs no stored randomness.
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), state.step))
-        grads, (batch_stats, sums) = accumulated_gradient(state.params, state.batch_stats, batch, *keys)
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        ema_params = state.ema_params
-        if config.ema_decay:
-            ema_params = update_average(ema_params, params, state.step, config.ema_decay)
-
-        count = jnp.asarray(config.batch_size, jnp.float32)
-        sums = {name: total.astype(jnp.float32) for name, total in sums.items()}
-        means = {name: total / count for name, total in sums.items()}
-        grad_norm = optax.tree.norm(grads)
-        starts_epoch = state.step % epoch_steps == 0
-        so_far = jax.tree.map(lambda total: jnp.where(starts_epoch, 0.0, total), state.sums)
-        sums = optax.tree.add(so_far, sums | {"count": count, "skipped": jnp.zeros_like(count)})
-
-        # A step that is not finite leaves everything as it was, and is counted.
-        is_finite = jnp.isfinite(means["loss"]) & jnp.isfinite(grad_norm)
-        params, batch_stats, opt_state, ema_params, sums = jax.tree.map(
-            lambda new, old: jnp.where(is_finite, new, old),
-            (params, batch_stats, opt_state, ema_params, sums),
-            (state.params, state.batch_stats, state.opt_state, state.ema_params, so_far),
-        )
-        skipped = jnp.where(is_finite, 0, 1)
-        new_state = TrainState(
-            step=state.step + 1,
-            params=params,
-            batch_stats=batch_stats,
-            opt_state=opt_state,
-            ema_params=ema_params,
-            sums=sums | {"skipped": sums["skipped"] + skipped.astype(jnp.float32)},
-            skipped_in_row=jnp.where(is_finite, 0, state.skipped_in_row + 1),
-        )
-        return new_state, means | {"lr": schedule(state.step), "grad_norm": grad_norm, "skipped": skipped}
-
-    return train_step
 
 
 def claim_workdir(workdir: Path, config: ConfigDict) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 # Before JAX is imported.
 os.environ["JAX_PLATFORMS"] = os.environ.get("JAX_PLATFORMS", "cpu")
 os.environ["JAX_NUM_CPU_DEVICES"] = "8"
+# Tests compile far more than they compute: LLVM's optimisation would take most of their time.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import jax
 import numpy as np

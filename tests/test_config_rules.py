@@ -50,7 +50,7 @@ def test_the_edges_are_allowed(text):
         ("dtype=float16", "config.dtype='float16': allowed is one of float32, bfloat16"),
         (
             "parity=old_bones",
-            "config.parity=('old_bones',): allowed is a tuple, each value one of ucla_bones, all",
+            "config.parity=('old_bones',): allowed is a tuple, each value one of ucla_bones, rgbd_warm_up",
         ),
         ("accumulate=0", "config.accumulate=0: allowed is 1 or more"),
         ("accumulate=3", "config.accumulate=3: allowed is a divisor of config.batch_size=64"),

@@ -145,7 +145,10 @@ def test_a_config_for_other_data_is_refused(overrides, message):
 
 
 def test_all_stands_for_every_parity_name():
-    assert parity(override(load_file("configs/demo.py"), ["--config.parity=all"])) == {"ucla_bones"}
+    assert parity(override(load_file("configs/demo.py"), ["--config.parity=all"])) == {
+        "ucla_bones",
+        "rgbd_warm_up",
+    }
 
 
 def test_published_bones_are_asked_for_by_parity():

@@ -5,17 +5,15 @@ import json
 import jax
 import numpy as np
 import pytest
-from flax import nnx
 
 from rgbd_jax.config import load_file, override
 from rgbd_jax.data.loader import open_split, training_batches
 from rgbd_jax.errors import OutsideError, Preempted, UserError
-from rgbd_jax.tasks import make_task
-from rgbd_jax.train import claim_workdir, make_schedule, make_train_step, train
+from rgbd_jax.evaluate import make_scorer
+from rgbd_jax.experiment import Experiment
+from rgbd_jax.train import claim_workdir, train
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Checkpoints
-from rgbd_jax.training.optimizer import make_optimizer
-from rgbd_jax.training.state import Network, create_state
 
 EPOCH_STEPS = 2
 
@@ -48,17 +46,13 @@ def steps(config, num_devices, num_steps, dtype=np.float32, change_batch=lambda 
     mesh = sharding.make_mesh(jax.devices()[:num_devices])
     split = open_split(config.data.name, config.data.data_dir, "train", limit=config.data.limit)
     batches = training_batches(split, batch_size=config.batch_size, seed=config.seed)
-    task = make_task(config, split)
-    network = Network(task.network(nnx.Rngs(config.seed)))
-    schedule = make_schedule(config, EPOCH_STEPS)
-    optimizer = make_optimizer(schedule, **config.optimizer)
-    placement = sharding.replicated(mesh)
+    experiment = Experiment.build(config, split, EPOCH_STEPS)
+    network = experiment.network
     network.params, network.batch_stats = jax.tree.map(
         lambda x: np.asarray(x, dtype), (network.params, network.batch_stats)
     )
-    state = create_state(network, optimizer, placement, ema=config.ema_decay > 0, reported=task.reported)
-    step = make_train_step(config, task, network, optimizer, schedule, EPOCH_STEPS)
-    step = jax.jit(step, out_shardings=placement)
+    state = experiment.initial_state(mesh)
+    step = jax.jit(experiment.train_step, out_shardings=sharding.replicated(mesh))
     figures = []
     for _ in range(num_steps):
         batch = change_batch(next(batches))
@@ -165,6 +159,22 @@ def test_sums_start_anew_with_each_epoch(config):
     state, figures = steps(config, 1, 3)
     np.testing.assert_allclose(state.sums["count"], config.batch_size)
     np.testing.assert_allclose(state.sums["loss"], config.batch_size * figures[2]["loss"], rtol=1e-6)
+
+
+def test_scores_do_not_depend_on_the_evaluation_batch(config):
+    """Batches of 8 and of 24, of 20 samples: no sample's scores depend on its mates or on the padding."""
+    split = open_split(config.data.name, config.data.data_dir, "test", limit=20)
+    mesh, found = sharding.make_mesh(), []
+    experiment = Experiment.build(config, split, EPOCH_STEPS)
+    network = experiment.network
+    for size in (8, 24):
+        config_of_size = override(config, [f"--config.eval_batch_size={size}"])
+        score = make_scorer(config_of_size, experiment.task, network, split, mesh)
+        found.append(score(network.params, network.batch_stats, 0))
+    few, many = found
+    assert len(few.ids) == len(set(few.ids)) == 20
+    np.testing.assert_array_equal(few.ids, many.ids)
+    np.testing.assert_allclose(few.logits, many.logits, atol=1e-5 * np.abs(few.logits).max())
 
 
 # ---------------------------------------------------------------------- the loop

@@ -4,6 +4,9 @@ Classes are ranked by score; of equal scores the lower class index comes first, 
 number comes last. So each figure follows from the scores alone, whatever the order of samples.
 """
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 
 from rgbd_jax.report.scores import Scores
@@ -17,6 +20,8 @@ def summary(scores: Scores) -> dict[str, float]:
       mean_class_accuracy: mean over the classes that have samples of the fraction recognised.
       loss: mean cross entropy over the samples, without smoothing, in nats.
       count: number of samples.
+      top1_<name>: where there are branches, of each of them, and `top1_<name>+<name>` of the sum of their
+        logits for each pair and each published sum; top1_published: the best of the published sums.
     """
     support, recall, _ = class_figures(confusion_matrix(scores))
     return {
@@ -25,7 +30,22 @@ def summary(scores: Scores) -> dict[str, float]:
         "mean_class_accuracy": float(recall[support > 0].mean()),
         "loss": float(cross_entropy(scores).mean()),
         "count": len(scores.ids),
+        **branch_accuracies(scores),
     }
+
+
+def branch_accuracies(scores: Scores) -> dict[str, float]:
+    """Top-1 of the branches and of sums of them, see `summary`."""
+    singles = [(name,) for name in scores.branches]
+    pairs = list(itertools.combinations(scores.branches, 2))
+    found = {
+        names: top_k(replace(scores, logits=sum(scores.branches[name] for name in names)), 1)
+        for names in dict.fromkeys((*singles, *pairs, *scores.published))
+    }
+    figures = {f"top1_{'+'.join(names)}": accuracy for names, accuracy in found.items()}
+    if scores.published:
+        figures["top1_published"] = max(found[names] for names in scores.published)
+    return figures
 
 
 def ranking(scores: Scores) -> np.ndarray:

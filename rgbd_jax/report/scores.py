@@ -2,7 +2,8 @@
 
 import zipfile
 import zlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ class Scores:
       labels: (N,) int32, the true classes.
       class_names: K names, in the order of the logits.
       data_set, split, stream: where the samples come from and what of them was seen; "" if unknown.
+      branches: logits of the network's branches by name, each like `logits`; empty if it has but one.
+      published: sums of branches, by name, the best of which is the published figure.
 
     Raises:
       ValueError: if these do not fit together.
@@ -36,6 +39,8 @@ class Scores:
     data_set: str = ""
     split: str = ""
     stream: str = ""
+    branches: Mapping[str, np.ndarray] = field(default_factory=dict)
+    published: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self):
         count, classes = self.ids.size, len(self.class_names)
@@ -64,7 +69,10 @@ class Scores:
 
 
 def write_scores(path: Path, scores: Scores) -> None:
-    """Write a score file; read it with `read_scores`, or with `numpy.load`, no pickle inside."""
+    """Write a score file; read it with `read_scores`, or with `numpy.load`, no pickle inside.
+
+    The logits of a branch stand there for other programs, as `logits_<name>`; `read_scores` passes them over.
+    """
     with replacing(path) as temporary:
         np.savez(
             temporary,
@@ -77,6 +85,7 @@ def write_scores(path: Path, scores: Scores) -> None:
                 for name in _OPTIONAL
                 if getattr(scores, name)
             },
+            **{f"logits_{name}": logits.astype(np.float32) for name, logits in scores.branches.items()},
         )
 
 

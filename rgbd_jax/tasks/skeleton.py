@@ -27,6 +27,7 @@ class SkeletonTask:
     """Classifies clips of joints, (B, T, M, V, C)."""
 
     reported = ("loss", "top1")
+    published = ()
 
     def __init__(self, config: ConfigDict, data: Any):
         """
@@ -53,6 +54,7 @@ class SkeletonTask:
                 )
         self._config = config
         self._num_classes = data.num_classes
+        self.view = config.task.stream
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         model = self._config.model
@@ -100,9 +102,13 @@ class SkeletonTask:
 
         return jax.vmap(one_clip)(batch["joints"], batch["num_frames"], batch["seed"])
 
-    def loss(self, outputs: Outputs, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss(
+        self, outputs: Outputs, batch: Batch, epoch: jax.Array
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        del epoch
         losses = cross_entropy(outputs["logits"], batch["label"], self._config.task.label_smoothing)
         return losses.mean(), {"loss": losses.sum(), "top1": correct(outputs["logits"], batch["label"]).sum()}
 
-    def logits(self, outputs: Outputs) -> jax.Array:
-        return outputs["logits"].astype(jnp.float32)
+    def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
+        del epoch
+        return {"logits": outputs["logits"].astype(jnp.float32)}

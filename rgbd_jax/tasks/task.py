@@ -14,9 +14,14 @@ class Task(Protocol):
 
     Attributes:
       reported: names of the sums that `loss` returns.
+      view: what of the data the network sees, a word for the score file; for example the stream.
+      published: sums of logits, each a tuple of names of `logits`, the best of which is the published figure;
+        empty where the first of the logits is.
     """
 
     reported: tuple[str, ...]
+    view: str
+    published: tuple[tuple[str, ...], ...]
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         """Build the network."""
@@ -24,8 +29,13 @@ class Task(Protocol):
     def prepare(self, batch: Batch, key: jax.Array, *, train: bool) -> Any:
         """Turn a raw batch into the network's input, on the device; with augmentation if `train`."""
 
-    def loss(self, outputs: Outputs, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """The scalar to minimise, and the sums over the samples of the figures to report."""
+    def loss(
+        self, outputs: Outputs, batch: Batch, epoch: jax.Array
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """The scalar to minimise in epoch `epoch` (from 0), and the sums over the samples of `reported`."""
 
-    def logits(self, outputs: Outputs) -> jax.Array:
-        """The class scores of each sample, (B, K), float32."""
+    def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
+        """The class scores of each sample, (B, K), float32, by the name of the branch that gives them.
+
+        The first are the scores of the whole; others are reported beside them.
+        """

@@ -33,12 +33,14 @@ class Description:
       class_names: in the order of the labels.
       loader: what the loader's position belongs to: the workers, the processes, the data set.
       step: number of training steps done.
+      epoch: the epoch, from 0, of the last of them; temperatures may depend on it.
     """
 
     config: dict[str, Any]
     class_names: tuple[str, ...]
     loader: dict[str, Any]
     step: int
+    epoch: int
 
 
 class Checkpoints:
@@ -182,6 +184,7 @@ def describe(checkpoint: Path) -> Description:
         class_names=tuple(metadata["class_names"]),
         loader=metadata["loader"],
         step=metadata["step"],
+        epoch=metadata["epoch"],
     )
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 
@@ -20,6 +21,7 @@ def learning_rate(
     batch_size: int,
     num_epochs: int,
     steps_per_epoch: int,
+    published_warm_up: str | None = None,
 ) -> optax.Schedule:
     """The learning rate as a function of the step number.
 
@@ -27,19 +29,25 @@ def learning_rate(
     step) already has its share, (e + 1) / warm-up epochs, as in CTR-GCN (ICCV 2021).
 
     Args:
-      name: `constant`; `step`, times `decay_rate` at each of `steps`; or `cosine`, from the end of the
-        warm-up down to `minimum`.
+      name: `constant`; `step`, times `decay_rate` at each of `steps`; `cosine`, from the end of the
+        warm-up down to `minimum`; or `plateau`, constant here, as `Plateau` scales it.
       base_lr: rate for a global batch of `reference_batch` samples.
       warm_up: length of the warm-up as a fraction of `num_epochs`.
       steps: where the rate drops, as fractions of `num_epochs`.
       per: `epoch` keeps the rate for a whole epoch, `step` changes it with every step.
+      published_warm_up: the warm-up of the programs of MotionRGBD (CVPR 2022), which begins at 1e-8: `fusion`
+        rises to the peak in equal steps over the epochs; `rgbd` leaves out the last step, so that the peak
+        is never reached.
     """
     peak = base_lr * batch_size / reference_batch
     # Fractions such as 90/110 come back as whole epochs only after rounding.
     warm_up_epochs = round(warm_up * num_epochs, 6)
-    if name == "constant":
-        decay = optax.constant_schedule(peak)
-    elif name == "step":
+    published = None
+    if published_warm_up and warm_up_epochs >= 2:
+        published = np.linspace(1e-8, peak, round(warm_up_epochs))
+        published = published if published_warm_up == "fusion" else published[:-1]
+        peak = published[-1]
+    if name == "step":
         drops = Counter(round(at * num_epochs, 6) for at in steps)
         decay = optax.piecewise_constant_schedule(
             peak, {at: decay_rate**times for at, times in drops.items()}
@@ -50,11 +58,13 @@ def learning_rate(
         def decay(epoch):
             return cosine(jnp.maximum(epoch - warm_up_epochs, 0.0))
     else:
-        raise ValueError(f"schedule.name={name!r}: allowed are constant, step, cosine")
-    if per not in ("epoch", "step"):
-        raise ValueError(f"schedule.per={per!r}: allowed are epoch, step")
+        decay = optax.constant_schedule(peak)
 
     def schedule(step):
+        if published is not None:
+            epoch = jnp.asarray(step // steps_per_epoch, int)
+            share = jnp.asarray(published / peak, float)[jnp.minimum(epoch, len(published) - 1)]
+            return decay(epoch.astype(float)) * share
         if per == "epoch":
             epoch = jnp.asarray(step // steps_per_epoch, float)
             share = (epoch + 1) / max(warm_up_epochs, 1e-9)
@@ -88,8 +98,6 @@ def make_optimizer(
         )
     elif name == "adam":
         rule = optax.adam(schedule)
-    elif name == "adamw":
-        rule = optax.adamw(schedule, weight_decay=weight_decay)
     else:
-        raise ValueError(f"optimizer.name={name!r}: allowed are sgd, adam, adamw")
+        rule = optax.adamw(schedule, weight_decay=weight_decay)
     return optax.chain(optax.clip_by_global_norm(clip_norm), rule) if clip_norm else rule

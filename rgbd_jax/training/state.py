@@ -60,6 +60,7 @@ class TrainState:
       sums: sums over the samples of the running epoch, of the loss and of what else is reported, with their
         `count`; and how many of its steps were `skipped`.
       skipped_in_row: how many steps up to this one were skipped, because they were not finite.
+      plateau: what `Plateau` keeps from epoch to epoch; empty where the schedule has none.
     """
 
     step: jax.Array
@@ -69,6 +70,7 @@ class TrainState:
     ema_params: Arrays
     sums: dict[str, jax.Array]
     skipped_in_row: jax.Array
+    plateau: dict[str, jax.Array]
 
     @property
     def eval_params(self) -> Arrays:
@@ -92,12 +94,14 @@ def create_state(
     *,
     ema: bool,
     reported: tuple[str, ...],
+    plateau: dict[str, np.ndarray],
 ) -> TrainState:
     """The state before the first step, placed on the devices.
 
     Args:
       ema: whether a moving average of the parameters is kept.
       reported: names of the sums.
+      plateau: see `TrainState`.
     """
     params = jax.device_put(network.params, placement)
     return TrainState(
@@ -108,6 +112,7 @@ def create_state(
         ema_params=jax.tree.map(jnp.copy, params) if ema else {},
         sums=jax.device_put({name: np.float32(0) for name in (*reported, "count", "skipped")}, placement),
         skipped_in_row=jax.device_put(np.int32(0), placement),
+        plateau=jax.device_put(plateau, placement),
     )
 
 

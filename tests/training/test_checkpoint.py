@@ -26,12 +26,14 @@ class TinyNetwork(nnx.Module):
 
 def make_state(num_classes=2, seed=0, ema=False):
     network = Network(TinyNetwork(num_classes, nnx.Rngs(seed)))
-    return create_state(network, optax.sgd(0.1, momentum=0.9), PLACEMENT, ema=ema, reported=("loss",))
+    return create_state(
+        network, optax.sgd(0.1, momentum=0.9), PLACEMENT, ema=ema, reported=("loss",), plateau={}
+    )
 
 
 def description(step):
     config = {"seed": 1, "task": {"steps": [1, 2]}}
-    return Description(config=config, class_names=("wave", "sit"), loader=LOADER, step=step)
+    return Description(config=config, class_names=("wave", "sit"), loader=LOADER, step=step, epoch=step // 2)
 
 
 def numbers():

@@ -5,6 +5,7 @@ import optax
 import pytest
 
 from rgbd_jax.training.optimizer import learning_rate, make_optimizer
+from rgbd_jax.training.plateau import Plateau
 
 SCHEDULE = dict(
     name="step",
@@ -38,6 +39,41 @@ def test_published_schedules(golden, name, recipe):
     with jax.enable_x64(True):
         found = rates([4 * epoch + 1 for epoch in range(recipe["num_epochs"])], **recipe)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "recipe"),
+    [
+        ("ntu_train", "rgbd", dict(base_lr=0.005, name="cosine", num_epochs=100)),
+        ("ntu_fusion", "fusion", dict(base_lr=0.005, name="cosine", num_epochs=100)),
+        ("nv_train", "rgbd", dict(base_lr=0.01, name="cosine", num_epochs=100)),
+        ("thu_train", "rgbd", dict(base_lr=0.01, name="cosine", num_epochs=100)),
+        ("isogd_train", "rgbd", dict(base_lr=0.01, name="plateau", num_epochs=300)),
+    ],
+)
+def test_published_schedules_of_rgbd(golden, name, task, recipe):
+    """Of the programs of MotionRGBD; the plateau's is fed the recorded accuracies of the validation."""
+    recorded = golden("motion/schedules.npz")
+    epochs = recipe["num_epochs"]
+    with jax.enable_x64(True):
+        found = rates(
+            [4 * epoch + 3 for epoch in range(epochs)],
+            **recipe | dict(warm_up=3 / epochs, minimum=1e-5, published_warm_up=task),
+        )
+    if recipe["name"] == "plateau":
+        plateau = Plateau(factor=0.1, patience=4, cooldown=3, minimum=1e-5 / found[-1], first_epoch=3)
+        state = plateau.start()
+        for epoch in range(epochs):
+            found[epoch] *= state["scale"]
+            state = plateau.update(state, epoch, recorded["accuracy1"][epoch])
+    np.testing.assert_allclose(found, recorded[f"lr.{name}"], rtol=1e-6, atol=1e-12)
+
+
+def test_a_cosine_without_warm_up_is_the_published_one_of_a_resumed_run(golden):
+    recorded = golden("motion/schedules.npz")["resume_cosine.0.0001_1e-05_20"]
+    with jax.enable_x64(True):
+        found = rates(range(0, 80, 4), name="cosine", base_lr=1e-4, minimum=1e-5, num_epochs=20)
+    np.testing.assert_allclose(found, recorded, rtol=1e-6, atol=1e-12)
 
 
 def test_the_rate_is_scaled_with_the_global_batch():

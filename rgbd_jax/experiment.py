@@ -1,0 +1,183 @@
+"""What a config and its data make: task, network, optimizer, and the compiled training step.
+
+    raw batch -> augment -> network -> loss -> gradient -> Optax -> new state
+
+All of it is one pure function; everything that trains or measures takes it from here.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from rgbd_jax.config import parity
+from rgbd_jax.tasks import make_task
+from rgbd_jax.tasks.task import Batch, Task
+from rgbd_jax.training import sharding
+from rgbd_jax.training.optimizer import learning_rate, make_optimizer
+from rgbd_jax.training.plateau import Plateau
+from rgbd_jax.training.state import Arrays, Network, TrainState, create_state, update_average
+
+Figures = dict[str, jax.Array]
+TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Figures]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A config made ready to train.
+
+    Attributes:
+      config: the config.
+      task: joins network, input and loss.
+      network: freshly initialised.
+      schedule: the learning rate by the number of the step.
+      plateau: when the rate drops further because the validation gets no better; None if never.
+      optimizer: the gradient transformation.
+      epoch_steps: training steps in an epoch.
+    """
+
+    config: ConfigDict
+    task: Task
+    network: Network
+    schedule: optax.Schedule
+    plateau: Plateau | None
+    optimizer: optax.GradientTransformation
+    epoch_steps: int
+
+    @classmethod
+    def build(cls, config: ConfigDict, data: Any, epoch_steps: int) -> "Experiment":
+        """
+        Args:
+          data: what the task must know of the data set, see `tasks.make_task`.
+
+        Raises:
+          UserError: if the config does not fit the task or the data.
+        """
+        task = make_task(config, data)
+        keys = config.schedule.to_dict()
+        plateau_keys = {name: keys.pop(name) for name in ("patience", "cooldown")}
+        schedule = learning_rate(
+            **keys,
+            batch_size=config.batch_size,
+            num_epochs=config.num_epochs,
+            steps_per_epoch=epoch_steps,
+            published_warm_up=config.task.name if "rgbd_warm_up" in parity(config) else None,
+        )
+        plateau = None
+        if config.schedule.name == "plateau":
+            plateau = Plateau(
+                factor=config.schedule.decay_rate,
+                minimum=config.schedule.minimum / float(schedule(config.num_epochs * epoch_steps)),
+                first_epoch=round(config.schedule.warm_up * config.num_epochs),
+                **plateau_keys,
+            )
+        network = Network(task.network(nnx.Rngs(config.seed)))
+        optimizer = make_optimizer(schedule, **config.optimizer)
+        return cls(config, task, network, schedule, plateau, optimizer, epoch_steps)
+
+    def initial_state(self, mesh: Mesh) -> TrainState:
+        """The state before the first step, on all devices."""
+        return create_state(
+            self.network,
+            self.optimizer,
+            sharding.replicated(mesh),
+            ema=self.config.ema_decay > 0,
+            reported=self.task.reported,
+            plateau=self.plateau.start() if self.plateau else {},
+        )
+
+    def compiled_step(self, mesh: Mesh) -> TrainStep:
+        """The step of (state, raw global batch), compiled; it takes over the memory of the old state."""
+        return jax.jit(self.train_step, donate_argnums=0, out_shardings=sharding.replicated(mesh))
+
+    def train_step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Figures]:
+        """One step, uncompiled. Its random keys follow from seed and step: nothing of them is stored."""
+        config = self.config
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), state.step))
+        epoch = state.step // self.epoch_steps
+        grads, (batch_stats, sums) = self._gradient(state.params, state.batch_stats, batch, epoch, *keys)
+        updates, opt_state = self.optimizer.update(grads, state.opt_state, state.params)
+        rate = self.schedule(state.step)
+        if self.plateau:
+            # Of every optimizer we have, the update is proportional to the rate.
+            updates = optax.tree.scale(state.plateau["scale"], updates)
+            rate = rate * state.plateau["scale"]
+        params = optax.apply_updates(state.params, updates)
+        ema_params = state.ema_params
+        if config.ema_decay:
+            ema_params = update_average(ema_params, params, state.step, config.ema_decay)
+
+        count = jnp.asarray(config.batch_size, jnp.float32)
+        sums = {name: total.astype(jnp.float32) for name, total in sums.items()}
+        means = {name: total / count for name, total in sums.items()}
+        grad_norm = optax.tree.norm(grads)
+        starts_epoch = state.step % self.epoch_steps == 0
+        so_far = jax.tree.map(lambda total: jnp.where(starts_epoch, 0.0, total), state.sums)
+        sums = optax.tree.add(so_far, sums | {"count": count, "skipped": jnp.zeros_like(count)})
+
+        # A step that is not finite leaves everything as it was, and is counted.
+        is_finite = jnp.isfinite(means["loss"]) & jnp.isfinite(grad_norm)
+        params, batch_stats, opt_state, ema_params, sums = jax.tree.map(
+            lambda new, old: jnp.where(is_finite, new, old),
+            (params, batch_stats, opt_state, ema_params, sums),
+            (state.params, state.batch_stats, state.opt_state, state.ema_params, so_far),
+        )
+        skipped = jnp.where(is_finite, 0, 1)
+        new_state = state.replace(
+            step=state.step + 1,
+            params=params,
+            batch_stats=batch_stats,
+            opt_state=opt_state,
+            ema_params=ema_params,
+            sums=sums | {"skipped": sums["skipped"] + skipped.astype(jnp.float32)},
+            skipped_in_row=jnp.where(is_finite, 0, state.skipped_in_row + 1),
+        )
+        return new_state, means | {"lr": rate, "grad_norm": grad_norm, "skipped": skipped}
+
+    def _gradient(
+        self,
+        params: Arrays,
+        batch_stats: Arrays,
+        batch: Batch,
+        epoch: jax.Array,
+        prepare_key: jax.Array,
+        dropout_key: jax.Array,
+    ) -> tuple[Arrays, tuple[Arrays, dict[str, jax.Array]]]:
+        """The mean gradient over `config.accumulate` equal parts of the batch, one after the other; then the
+        batch statistics after them and the sums over all samples of what is reported."""
+
+        def loss_fn(params: Arrays, batch_stats: Arrays, batch: Batch, dropout_key: jax.Array):
+            inputs = self.task.prepare(batch, prepare_key, train=True)
+            outputs, batch_stats = self.network.apply(
+                params, batch_stats, inputs, train=True, dropout_key=dropout_key
+            )
+            loss, sums = self.task.loss(outputs, batch, epoch)
+            return loss, (batch_stats, sums)
+
+        gradient = jax.grad(loss_fn, has_aux=True)
+        parts = self.config.accumulate
+        if parts == 1:
+            return gradient(params, batch_stats, batch, dropout_key)
+
+        def one_part(carry, part):
+            grads, batch_stats, sums = carry
+            more_grads, (batch_stats, more_sums) = gradient(params, batch_stats, *part)
+            return (optax.tree.add(grads, more_grads), batch_stats, optax.tree.add(sums, more_sums)), None
+
+        nothing = (
+            optax.tree.zeros_like(params),
+            batch_stats,
+            dict.fromkeys(self.task.reported, jnp.zeros(())),
+        )
+        # Part i takes every parts-th sample from i on: each device goes on with the samples that it has.
+        split = jax.tree.map(lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), batch)
+        (grads, batch_stats, sums), _ = jax.lax.scan(
+            one_part, nothing, (split, jax.random.split(dropout_key, parts))
+        )
+        return optax.tree.scale(1 / parts, grads), (batch_stats, sums)
