@@ -1,11 +1,26 @@
 """Rotation of frames about their middle, with the numbers of OpenCV's `warpAffine`."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 # Frames lie in a black margin of this width, in which the neighbours of all outside places are found.
 _MARGIN = 2
+
+
+class _Origin(NamedTuple):
+    """Where the pixels of a rotated frame come from, each (H, W).
+
+    Attributes:
+      corner: index of the upper left of the four neighbours in a flat frame with margin, int32.
+      right, lower: the share of the right and of the lower ones, float32 in [0, 1).
+    """
+
+    corner: Array
+    right: Array
+    lower: Array
 
 
 def rotate_frames(frames: Array, sizes: Array, angle: Array) -> Array:
@@ -20,34 +35,47 @@ def rotate_frames(frames: Array, sizes: Array, angle: Array) -> Array:
       uint8 (T, H, W, 3), meaningless beyond the size of a frame.
     """
     _, height, width, _ = frames.shape
+
+    def origin(size: Array) -> _Origin:
+        return _origin(height, width, size, angle)
+
+    def rotate(before: tuple[Array, _Origin], frame_and_size: tuple[Array, Array]):
+        frame, size = frame_and_size
+        size_before, origin_before = before
+        # Most clips have frames of one size, and finding the places costs more than fetching the pixels.
+        here = jax.lax.cond(jnp.any(size != size_before), origin, lambda _: origin_before, size)
+        return (size, here), _fetch(frame, here)
+
+    return jax.lax.scan(rotate, (sizes[0], origin(sizes[0])), (frames, sizes))[1]
+
+
+def _origin(height: int, width: int, size: Array, angle: Array) -> _Origin:
     cos, sin = jnp.cos(jnp.deg2rad(angle)), jnp.sin(jnp.deg2rad(angle))
-    row = jnp.arange(height, dtype=jnp.float32)[:, None]
-    column = jnp.arange(width, dtype=jnp.float32)[None]
-    row_length = width + 2 * _MARGIN
+    middle_y, middle_x = size.astype(jnp.float32) / 2
+    y = jnp.arange(height, dtype=jnp.float32)[:, None] - middle_y
+    x = jnp.arange(width, dtype=jnp.float32)[None] - middle_x
+    from_x = cos * x - sin * y + middle_x
+    from_y = sin * x + cos * y + middle_y
+    left, upper = jnp.floor(from_x), jnp.floor(from_y)
+    column = jnp.clip(left.astype(jnp.int32) + _MARGIN, 0, width + _MARGIN)
+    row = jnp.clip(upper.astype(jnp.int32) + _MARGIN, 0, height + _MARGIN)
+    return _Origin(row * (width + 2 * _MARGIN) + column, from_x - left, from_y - upper)
 
-    def one_frame(inputs: tuple[Array, Array]) -> Array:
-        frame, size = inputs
-        centre_y, centre_x = size.astype(jnp.float32) / 2
-        y, x = row - centre_y, column - centre_x
-        from_x = cos * x - sin * y + centre_x
-        from_y = sin * x + cos * y + centre_y
-        left, above = jnp.floor(from_x), jnp.floor(from_y)
-        to_right, to_below = from_x - left, from_y - above
-        left = jnp.clip(left.astype(jnp.int32) + _MARGIN, 0, width + _MARGIN)
-        above = jnp.clip(above.astype(jnp.int32) + _MARGIN, 0, height + _MARGIN)
-        place = above * row_length + left
 
-        # All channels of a pixel travel in one number, so that each neighbour is fetched once.
-        pixels = frame.astype(jnp.uint32)
-        pixels = pixels[..., 0] | pixels[..., 1] << 8 | pixels[..., 2] << 16
-        pixels = jnp.pad(pixels, _MARGIN).reshape(-1)
-        neighbours = [pixels[place + step] for step in (0, 1, row_length, row_length + 1)]
-        channels = []
-        for shift in (0, 8, 16):
-            levels = [(pixel >> shift & 0xFF).astype(jnp.int32).astype(jnp.float32) for pixel in neighbours]
-            upper = levels[0] * (1 - to_right) + levels[1] * to_right
-            lower = levels[2] * (1 - to_right) + levels[3] * to_right
-            channels.append(jnp.round(upper * (1 - to_below) + lower * to_below).astype(jnp.uint8))
-        return jnp.stack(channels, axis=-1)
-
-    return jax.lax.map(one_frame, (frames, sizes))
+def _fetch(frame: Array, origin: _Origin) -> Array:
+    """The rotated frame, (H, W, 3) to (H, W, 3)."""
+    _, width, _ = frame.shape
+    next_row = width + 2 * _MARGIN
+    # All channels of a pixel travel in one number, so that each neighbour is fetched once.
+    pixels = frame.astype(jnp.uint32)
+    pixels = pixels[..., 0] | pixels[..., 1] << 8 | pixels[..., 2] << 16
+    pixels = jnp.pad(pixels, _MARGIN).reshape(-1)
+    neighbours = [pixels[origin.corner + step] for step in (0, 1, next_row, next_row + 1)]
+    channels = []
+    for shift in (0, 8, 16):
+        # By way of int32, which the CPU converts faster.
+        levels = [(pixel >> shift & 0xFF).astype(jnp.int32).astype(jnp.float32) for pixel in neighbours]
+        upper = levels[0] * (1 - origin.right) + levels[1] * origin.right
+        lower = levels[2] * (1 - origin.right) + levels[3] * origin.right
+        channels.append(jnp.round(upper * (1 - origin.lower) + lower * origin.lower).astype(jnp.uint8))
+    return jnp.stack(channels, axis=-1)
