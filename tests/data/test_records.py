@@ -2,10 +2,12 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from rgbd_jax import prepare
 from rgbd_jax.data import loader
+from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.records import Records
 from rgbd_jax.errors import OutsideError, UserError
 
@@ -100,6 +102,27 @@ def test_a_damaged_record_ends_the_batches(data, num_workers):
     split = loader.open_split("nw_ucla", data, "train")
     with pytest.raises(OutsideError, match="split train, record 0: cannot be read"):
         list(loader.evaluation_batches(split, batch_size=2, num_workers=num_workers))
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_training_can_go_on_without_a_damaged_record(data, num_workers):
+    flip(folder(data) / RECORDS, 100, 150)
+    split = loader.open_split("nw_ucla", data, "train")
+    errors = ClipErrors("skip")
+    batches = loader.training_batches(split, batch_size=3, seed=0, num_workers=num_workers, errors=errors)
+    ids = np.concatenate([next(batches)["id"] for _ in range(6)])
+    assert len(ids) == 18
+    assert set(ids) == {split.source[index]["id"].decode() for index in range(1, 7)}
+    assert errors.ids == ("record 0 of train",)
+
+
+def test_evaluation_can_go_on_without_a_damaged_record(data):
+    flip(folder(data) / RECORDS, 100, 150)
+    split, errors = loader.open_split("nw_ucla", data, "train"), ClipErrors("skip")
+    batches = list(loader.evaluation_batches(split, batch_size=3, errors=errors))
+    mask = np.concatenate([batch["mask"] for batch in batches])
+    assert mask.tolist() == [False] + [True] * 6 + [False] * 2
+    assert errors.ids == ("record 0 of train",)
 
 
 def test_records_end_where_they_end(data):
