@@ -150,39 +150,30 @@ class SpatialNetwork(nnx.Module):
             _check_heat(clip, heat)
         parameter_dtype = self.stem.conv_1a.kernel.dtype
         x = clip.astype(self.dtype or parameter_dtype)
-        x = self._run(_stem, train, self.stem, x)
+        x = self._run(lambda stem, x: stem(x, train=train), self.stem, x)
         out = {}
         for name, (_, modulated, pooling) in BLOCKS.items():
             frp = self.frp if modulated else None
-            stage = functools.partial(_stage, pooling=pooling)
-            x = self._run(stage, train, getattr(self, name), frp, heat, x)
+            x = self._run(_stage(pooling, train), getattr(self, name), frp, heat, x)
             if name == "mixed_4b":
                 out[name] = x.sum(-1, dtype=parameter_dtype)
         out["mixed_5c"] = x.mean(-1, dtype=parameter_dtype)
         return out | {"features": x.mean((2, 3), dtype=parameter_dtype)}
 
-    def _run(self, stage: Callable[..., jax.Array], train: bool, *args) -> jax.Array:
-        stage = functools.partial(stage, train=train)
+    def _run(self, stage: Callable[..., jax.Array], *args) -> jax.Array:
         return nnx.remat(stage)(*args) if self.remat else stage(*args)
 
 
-def _stem(stem: Stem, clip: jax.Array, *, train: bool) -> jax.Array:
-    return stem(clip, train=train)
+def _stage(pooling: int | None, train: bool) -> Callable[..., jax.Array]:
+    """An inception block with the max pooling before and the frame rank pooling after it."""
 
+    def stage(block: InceptionBlock, frp: FrameRankPooling | None, heat: jax.Array | None, x: jax.Array):
+        if pooling is not None:
+            x = max_pool(x, (pooling, pooling), 2)
+        x = block(x, train=train)
+        return x if frp is None else x + frp(x, heat)
 
-def _stage(
-    block: InceptionBlock,
-    frp: FrameRankPooling | None,
-    heat: jax.Array | None,
-    x: jax.Array,
-    *,
-    pooling: int | None,
-    train: bool,
-) -> jax.Array:
-    if pooling is not None:
-        x = max_pool(x, (pooling, pooling), 2)
-    x = block(x, train=train)
-    return x if frp is None else x + frp(x, heat)
+    return stage
 
 
 def _check_heat(clip: jax.Array, heat: jax.Array | None):

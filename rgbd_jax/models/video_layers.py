@@ -113,13 +113,15 @@ def _kernel_gradient(x, cotangent, shape, stride):
         x = x.reshape(-1, batch, seen_height, seen_width)
         taps = [x[:, :, i : i + height, j : j + width] for i in range(rows) for j in range(columns)]
         taps = jnp.concatenate(taps).reshape(-1, batch * height * width)
-        return total + taps @ cotangent.reshape(-1, out_channels), None
+        flat = cotangent.reshape(-1, out_channels)
+        return total + jnp.matmul(taps, flat, preferred_element_type=total.dtype), None
 
-    total = jnp.zeros((rows * columns * stride**2 * shape[-1], out_channels), x.dtype)
+    summed_in = jnp.promote_types(x.dtype, jnp.float32)
+    total = jnp.zeros((rows * columns * stride**2 * shape[-1], out_channels), summed_in)
     total, _ = jax.lax.scan(add_frame, total, (x.swapaxes(0, 1), cotangent.swapaxes(0, 1)))
     total = total.reshape(rows, columns, stride, stride, -1, out_channels).transpose(5, 0, 2, 1, 3, 4)
     total = total.reshape(out_channels, rows * stride, columns * stride, -1)
-    return total[:, : shape[1], : shape[2]]
+    return total[:, : shape[1], : shape[2]].astype(x.dtype)
 
 
 convolve.defvjp(_convolve_forward, _convolve_backward)

@@ -61,8 +61,8 @@ def names(*kinds: str) -> list[str]:
     return [name for name, described in _described().items() if described["kind"] in kinds]
 
 
-def load(name: str) -> Case:
-    """A case by its name."""
+def load(name: str, *, without: tuple[str, ...] = ()) -> Case:
+    """A case by its name, without the weights whose names begin so."""
     described = _described()[name]
     with np.load(FOLDER / f"{name}.npz") as arrays:
         outputs = dict(arrays)
@@ -71,7 +71,7 @@ def load(name: str) -> Case:
         kind=described["kind"],
         params=described["params"],
         inputs=_inputs(described["inputs"], described["params"].get("w", 10)),
-        weights=_weights(described),
+        weights=_weights(described, without),
         outputs=outputs,
         rtol=described["rtol"],
         atol=described["atol"],
@@ -152,13 +152,14 @@ def _described() -> dict[str, dict]:
     return {case["case"]: case for case in cases}
 
 
-def _weights(described: dict) -> Tensors:
+def _weights(described: dict, without: tuple[str, ...]) -> Tensors:
     if described["kind"] in ("i3dwtrans_train", "i3dwtrans_sgd"):
         described = _described()["i3d_small"]  # the same network, listed once
     if "weights" not in described:
         return {}
     listed = described["weights"]
-    return golden_state_dict(listed["entries"], prefix=listed["prefix"])
+    entries = [entry for entry in listed["entries"] if not entry[0].startswith(without)]
+    return golden_state_dict(entries, prefix=listed["prefix"])
 
 
 def _inputs(described: dict, window: int) -> Tensors:

@@ -11,6 +11,7 @@ from golden import motion_cases
 from golden.weights import golden_array
 
 from rgbd_jax.models.video_layers import ConvUnit, convolve, max_pool
+from rgbd_jax.training import sharding
 from rgbd_jax.weights.motion_rgbd import unit_rules
 
 
@@ -30,9 +31,9 @@ def test_unit(name):
     motion_cases.check_training(case, unit, unit_rules("", ""))
 
 
-@pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize("width", [2, 3, 7])
-@pytest.mark.parametrize("size", [(7, 12), (8, 9)])
+@pytest.mark.parametrize(
+    ("stride", "width", "size"), [(1, 3, (7, 12)), (2, 7, (8, 9)), (2, 2, (5, 6)), (3, 7, (8, 9))]
+)
 def test_kernel_gradient(stride, width, size):
     """The one written out for frames is the derived one."""
     x = jnp.asarray(golden_array("x", (2, 3, *size, 4), "normal"))
@@ -46,6 +47,15 @@ def test_kernel_gradient(stride, width, size):
     _, theirs = jax.vjp(derived, kernel)
     cotangent = jnp.asarray(golden_array("c", y.shape, "normal"))
     np.testing.assert_allclose(ours(cotangent)[0], theirs(cotangent)[0], rtol=1e-5, atol=1e-4)
+
+
+def test_kernel_gradient_on_many_devices():
+    """Clips may lie on several devices."""
+    mesh = sharding.make_mesh()
+    x, kernel = golden_array("x", (8, 3, 6, 6, 4), "normal"), golden_array("k", (5, 3, 3, 4), "normal")
+    gradient = jax.jit(jax.grad(lambda kernel, x: jnp.square(convolve(x, kernel, 1)).sum()))
+    many, one = gradient(kernel, jax.device_put(x, sharding.over_data(mesh))), gradient(kernel, x)
+    np.testing.assert_allclose(many, one, rtol=1e-5, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", motion_cases.names("maxpool"))
