@@ -8,6 +8,9 @@ DEPTH = 1  # channels of a depth frame of 16 bits
 
 JPEG_QUALITY = 95
 
+# What cannot be decoded is named by those who asked for it.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
 
 def decode(encoded: bytes, channels: int) -> np.ndarray:
     """The frame in an image file.

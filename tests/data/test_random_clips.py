@@ -7,7 +7,6 @@ from data.video_files import write_folder, write_list
 from rgbd_jax.data import loader, random_clips
 from rgbd_jax.data.builders import BUILDERS
 from rgbd_jax.data.builders.nvgesture import Nvgesture
-from rgbd_jax.data.builders.video_builder import VideoBuilder
 from rgbd_jax.errors import UserError
 
 
@@ -55,7 +54,7 @@ def test_a_modality_that_the_data_set_lacks_is_refused():
         random_clips.shape_of("kinetics")
 
 
-@pytest.mark.parametrize("name", [name for name, cls in BUILDERS.items() if issubclass(cls, VideoBuilder)])
+@pytest.mark.parametrize("name", ["ntu_rgbd", "isogd", "nvgesture", "thu_read", "jester"])
 def test_each_video_data_set_has_a_shape(name):
     shape = random_clips.shape_of(name)
     assert shape.num_classes == len(BUILDERS[name].CLASS_NAMES)

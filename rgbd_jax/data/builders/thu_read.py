@@ -131,7 +131,7 @@ class ThuRead(VideoBuilder):
             if folder.is_dir():
                 return FrameFolder(folder, "%06d.jpg", 0, count)
             if video.is_file():
-                return VideoFile(video)
+                return VideoFile(video, 0, count)
         return FrameFolder(self.root / path, "%06d.jpg", 0, count)
 
 

@@ -18,7 +18,7 @@ class FrameFolder:
       path: the folder.
       name: of a file, with a place for its number, such as `%06d.jpg`.
       first: number of the first file.
-      count: how many files follow one another; None: as many as there are.
+      count: how many files follow one another; None: all that are in the folder.
       channels: of the frames, see `images.decode`.
     """
 
@@ -46,13 +46,21 @@ class FrameFolder:
                 content = path.read_bytes()
                 image = images.decode(content, self.channels)
             except FileNotFoundError as error:
-                if self.count is None and number > self.first:
+                if self.count is None and number - self.first == self._num_files() > 0:
                     return
-                needed = f"; {self.count} frames from {self.name % self.first} on are needed"
-                raise UserError(f"there is no file {path}{needed if self.count else ''}") from error
+                raise UserError(f"there is no file {path}; {self._needed()} are needed") from error
             except OSError as error:
                 raise UserError(f"{path}: cannot be read ({error.strerror})") from error
             except ValueError as error:
                 raise UserError(f"{path}: cannot be decoded ({error})") from error
             yield image, content
             number += 1
+
+    def _num_files(self) -> int:
+        return sum(1 for _ in self.path.glob(f"*{Path(self.name).suffix}"))
+
+    def _needed(self) -> str:
+        found = (
+            f"as many frames as files ({self._num_files()})" if self.count is None else f"{self.count} frames"
+        )
+        return f"{found}, from {self.name % self.first} on,"

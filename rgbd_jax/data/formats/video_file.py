@@ -1,6 +1,7 @@
 """Clips as video files, or as a part of one."""
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import cv2
 import numpy as np
 
 from rgbd_jax.errors import UserError
+
+# OpenCV hands this to FFmpeg, whose complaints name neither file nor clip.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
 @dataclasses.dataclass(frozen=True)

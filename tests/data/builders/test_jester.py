@@ -70,8 +70,14 @@ def test_bad_lines_are_named(frames, tmp_path, line, message):
     assert re.search(message, fault)
 
 
-def test_an_empty_folder_is_a_fault(frames, tmp_path):
+def test_an_empty_folder_and_a_gap_are_faults(frames, tmp_path):
     (frames / "20bn-jester-v1" / "9").mkdir()
-    write_list(frames / "jester-v1-train.csv", ["100;Thumb Up", "9;Thumb Down"])
-    (fault,) = Jester(data_dir=tmp_path / "data", source=frames).check()
-    assert fault.endswith(f"there is no file {frames / '20bn-jester-v1' / '9' / '00001.jpg'}")
+    (frames / "20bn-jester-v1" / "7" / "00003.jpg").unlink()
+    write_list(frames / "jester-v1-train.csv", ["100;Thumb Up", "9;Thumb Down", "7;No gesture"])
+    empty, gap = Jester(data_dir=tmp_path / "data", source=frames).check()
+    assert (
+        f"there is no file {frames / '20bn-jester-v1' / '9' / '00001.jpg'}; as many frames as files" in empty
+    )
+    assert (
+        f"there is no file {frames / '20bn-jester-v1' / '7' / '00003.jpg'}; as many frames as files (4" in gap
+    )

@@ -116,7 +116,10 @@ BAD_FOLDERS = {
     "no frames": (rewrite(TRAIN_FRAMES, " 5 0", " 0 0"), "train.txt, line 1: found frames=0; .* 1 or more"),
     "label": (rewrite(TRAIN_FRAMES, " 5 0", " 5 25"), "line 1: found label 25; allowed are 0 to 24"),
     "no folder": (remove_folder, "train.txt, line 1: there is no folder .*rgb/train/class_01/subject1_r0"),
-    "no frame": (remove_frame, "train.txt, line 1: there is no file .*000004.jpg; 5 frames from 000000.jpg"),
+    "no frame": (
+        remove_frame,
+        "train.txt, line 1: there is no file .*000004.jpg; 5 frames, from 000000.jpg on,",
+    ),
     "cut frame": (damage_frame, "train.txt, line 1: .*000003.jpg: cannot be decoded .it is cut off"),
 }
 BAD_VIDEOS = {
