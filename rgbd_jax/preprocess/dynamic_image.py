@@ -23,7 +23,7 @@ def dynamic_image(levels: Array, window: int) -> Array:
     specks, scaled again.
 
     Args:
-      levels: whole levels 0 to 255, float32 (T, H, W, 3); blue first in depth that was painted.
+      levels: 0 to 255, uint8 (T, H, W, 3), or whole numbers in float32; blue first in depth that was painted.
       window: frames to a window, at least 1.
 
     Returns:
@@ -70,13 +70,14 @@ def _pool_windows(frames: Array, window: int, finish: Callable[[Array], Array]) 
 
     def move_on(sums: tuple[Array, Array], time: Array) -> tuple[tuple[Array, Array], Array]:
         plain, pooled = sums
-        entering = frames[time]
-        leaving = jnp.where(time < window, 0, frames[jnp.maximum(time - window, 0)])
+        entering = frames[time].astype(jnp.float32)
+        leaving = frames[jnp.maximum(time - window, 0)].astype(jnp.float32)
+        leaving = jnp.where(time < window, 0, leaving)
         staying = plain - leaving
         pooled += (window - 1) * (entering + leaving) - 2 * staying
         return (staying + entering, pooled), jnp.where(time < window - 1, 0, finish(pooled))
 
-    nothing = jnp.zeros_like(frames[0])
+    nothing = jnp.zeros(frames.shape[1:], jnp.float32)
     times = jnp.arange(len(frames), dtype=jnp.int32)
     return jax.lax.scan(move_on, (nothing, nothing), times)[1]
 

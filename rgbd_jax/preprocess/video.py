@@ -108,7 +108,7 @@ def transform_clip(
       size: side of the result.
 
     Returns:
-      Levels, float32 (T, size, size, 3).
+      uint8 (T, size, size, 3).
     """
     angle = augmentation.angle
     frames = jax.lax.cond(angle != 0, lambda x: rotate_frames(x, sizes, angle), lambda x: x, frames)
@@ -130,12 +130,12 @@ def transform_clip(
         places = jnp.arange(size, dtype=jnp.int32)
         taps = jax.vmap(lambda source: bicubic_taps(source, size, places, crop))(source)
         frames = resample_rows(resample_columns(frames, taps), taps)
-    return frames.astype(jnp.float32)
+    return frames
 
 
 def normalise(levels: Array) -> Array:
-    """Levels 0 to 255 as the networks read them, −0.996 to 0.996."""
-    return (levels - 127.5) / 128
+    """Levels, uint8, as the networks read them, float32 from −0.996 to 0.996."""
+    return (levels.astype(jnp.float32) - 127.5) / 128
 
 
 def _draw_blur(key: Array, num_frames: int) -> Array:
