@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rgbd_jax import prepare
-from rgbd_jax.data import loader
+from rgbd_jax.data import loader, record_writer
+from rgbd_jax.data.builders.nw_ucla import NwUcla
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.records import Records
 from rgbd_jax.errors import OutsideError, UserError
@@ -123,6 +124,18 @@ def test_evaluation_can_go_on_without_a_damaged_record(data):
     mask = np.concatenate([batch["mask"] for batch in batches])
     assert mask.tolist() == [False] + [True] * 6 + [False] * 2
     assert errors.ids == ("record 0 of train",)
+
+
+def test_many_records_are_written_to_several_files(small_source, tmp_path, monkeypatch):
+    monkeypatch.setattr(record_writer, "MAX_FILE_BYTES", 10_000)
+    NwUcla(data_dir=tmp_path, source=small_source).prepare()
+    names = sorted(path.name for path in folder(tmp_path).glob("*train*"))
+    assert len(names) > 2
+    assert names[-1] == f"nw_ucla-train.array_record-{len(names) - 1:05d}-of-{len(names):05d}"
+    ids = [record["id"] for record in loader.open_split("nw_ucla", tmp_path, "train").source]
+    assert len(ids) == 7
+    assert ids == sorted(ids)
+    assert not list(folder(tmp_path).glob("*unfinished*"))
 
 
 def test_records_end_where_they_end(data):

@@ -2,9 +2,9 @@
 
 A data set is a subclass that answers four questions: which classes are there, which items (clips) does the
 source hold, to which split does an item belong, and what does it contain. Between them and this class stands
-the kind of data, skeletons or video, which says what a record consists of. Writing is TensorFlow Datasets'
-(into a folder of a temporary name that is renamed at the end); TensorFlow itself is not imported and
-nothing is downloaded.
+the kind of data, skeletons or video, which says what a record consists of. TensorFlow Datasets makes the
+folder (of a temporary name that is renamed at the end) and describes what is in it; TensorFlow itself is not
+imported and nothing is downloaded.
 """
 
 import abc
@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.example_serializer import ExampleSerializer
 from tqdm import tqdm
 
+from rgbd_jax.data.record_writer import write_split
 from rgbd_jax.data.records import JOINT, split_names
 from rgbd_jax.data.split import Split
 from rgbd_jax.errors import OutsideError, UserError
@@ -200,7 +202,22 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             raise UserError(f"{self.source}: found no clips for the split {empty[0]}")
         return {split: self._generate_examples(split, items[split]) for split in items}
 
-    def _generate_examples(self, split: str, items: Sequence[Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _generate_splits(
+        self, dl_manager: tfds.download.DownloadManager, download_config: tfds.download.DownloadConfig
+    ) -> list[tfds.core.SplitInfo]:
+        del download_config
+        features = self.info.features
+        serializer = ExampleSerializer(features.get_serialized_info())
+        return [
+            write_split(
+                split,
+                (serializer.serialize_example(features.encode_example(record)) for record in records),
+                self._get_filename_template(split_name=split),
+            )
+            for split, records in self._split_generators(dl_manager).items()
+        ]
+
+    def _generate_examples(self, split: str, items: Sequence[Any]) -> Iterator[dict[str, Any]]:
         progress = tqdm(
             self._read_all(items),
             desc=f"preparing {self.name}, {split}",
@@ -208,10 +225,10 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             unit="clip",
             disable=None,
         )
-        for position, (_, reading) in enumerate(progress):
+        for _, reading in progress:
             sample = reading.result()
             self.warnings += self.warnings_of(sample)
-            yield position, {"id": sample.id, "label": sample.class_name, **self.record(sample)}
+            yield {"id": sample.id, "label": sample.class_name, **self.record(sample)}
 
     def _read_all(self, items: Sequence[Any]) -> Iterator[tuple[Any, Future]]:
         """Each item and what `read` makes of it, in order; a few are read ahead."""

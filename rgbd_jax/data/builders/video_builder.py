@@ -112,6 +112,9 @@ class VideoBuilder(Builder, skip_registration=True):
         """
         folder = cls.folder(data_dir)
         info, records = open_records(folder, split, limit=limit)
+        class_names = info.features["label"].names
+        if not class_names:
+            raise damaged(folder / "label.labels.txt", "there are no class names")
         try:
             prepared = {name: FrameFormat(*size) for name, size in info.metadata["formats"].items()}
         except (KeyError, TypeError, AttributeError) as error:
@@ -127,7 +130,7 @@ class VideoBuilder(Builder, skip_registration=True):
             version=str(cls.VERSION),
             split=split,
             source=records,
-            class_names=tuple(info.features["label"].names),
+            class_names=tuple(class_names),
             num_frames=num_frames,
             formats={name: prepared[name] for name in modalities or prepared},
         )
