@@ -76,6 +76,7 @@ SHAPES = {
     "isogd": _video(249, rgb=(240, 320, 3), depth=(240, 320, 3)),
     "nvgesture": _video(25, rgb=(240, 320, 3), depth=(240, 320, 3)),
     "thu_read": _video(40, rgb=(480, 640, 3), depth=(480, 640, 3)),
+    "synthetic_rgbd": _video(10, rgb=(64, 64, 3), depth=(64, 64, 1)),
     "jester": _video(27, rgb=(100, 176, 3)),
 }
 

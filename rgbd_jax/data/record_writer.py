@@ -4,7 +4,8 @@ TensorFlow Datasets' own writer gathers a split before it writes, and needs Tens
 gigabyte.
 """
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from array_record.python.array_record_module import ArrayRecordWriter
@@ -32,19 +33,32 @@ def write_split(name: str, records: Iterable[bytes], files: naming.ShardedFileTe
     folder = Path(files.data_dir)
     for record in records:
         if writer is None or len(record) > room:
-            if writer is not None:
-                writer.close()
             # Until all are written it is not known how many there are, which is part of their names.
-            writer = ArrayRecordWriter(str(folder / f"{name}.{len(lengths)}.unfinished"), "group_size:1")
+            path = str(folder / f"{name}.{len(lengths)}.unfinished")
+            with _said_by_the_system():
+                if writer is not None:
+                    writer.close()
+                writer = ArrayRecordWriter(path, "group_size:1")
             lengths.append(0)
             room = MAX_FILE_BYTES
-        writer.write(record)
+        with _said_by_the_system():
+            writer.write(record)
         lengths[-1] += 1
         num_bytes += len(record)
         room -= len(record)
     if writer is not None:
-        writer.close()
+        with _said_by_the_system():
+            writer.close()
     for index in range(len(lengths)):
         path = files.sharded_filepath(shard_index=index, num_shards=len(lengths))
         (folder / f"{name}.{index}.unfinished").rename(path)
     return SplitInfo(name=name, shard_lengths=lengths, num_bytes=num_bytes, filename_template=files)
+
+
+@contextlib.contextmanager
+def _said_by_the_system() -> Iterator[None]:
+    """Makes what ArrayRecord raises, such as for a full disk, the OSError that it is."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(" ".join(str(error).split())) from error

@@ -138,6 +138,18 @@ def test_many_records_are_written_to_several_files(small_source, tmp_path, monke
     assert not list(folder(tmp_path).glob("*unfinished*"))
 
 
+def test_a_full_disk_is_trouble_from_outside(small_source, tmp_path, monkeypatch):
+    writer = record_writer.ArrayRecordWriter
+    monkeypatch.setattr(
+        record_writer, "ArrayRecordWriter", lambda path, options: writer("/dev/full", options)
+    )
+    with pytest.raises(
+        OutsideError, match=r"nw_ucla/1.0.0: cannot be written \(.*No space left.*nothing was saved"
+    ):
+        NwUcla(data_dir=tmp_path, source=small_source).prepare()
+    assert not list(tmp_path.iterdir())
+
+
 def test_records_end_where_they_end(data):
     records = loader.open_split("nw_ucla", data, "train", limit=3).source
     assert len(list(records)) == 3

@@ -8,12 +8,13 @@ from rgbd_jax.data.builders.ntu_rgbd import NtuRgbd
 from rgbd_jax.data.builders.nvgesture import Nvgesture
 from rgbd_jax.data.builders.nw_ucla import NwUcla
 from rgbd_jax.data.builders.synthetic import Synthetic
+from rgbd_jax.data.builders.synthetic_rgbd import SyntheticRgbd
 from rgbd_jax.data.builders.thu_read import ThuRead
 from rgbd_jax.errors import UserError
 
 BUILDERS: dict[str, type[Builder]] = {
     builder.name: builder
-    for builder in (NwUcla, Synthetic, NtuRgbd, Isogd, Nvgesture, ThuRead, Jester, Custom)
+    for builder in (NwUcla, Synthetic, SyntheticRgbd, NtuRgbd, Isogd, Nvgesture, ThuRead, Jester, Custom)
 }
 
 

@@ -1,5 +1,6 @@
 """The embedded data set: generated people, for demonstrations and tests. It is not real data."""
 
+from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ import tensorflow_datasets as tfds
 from rgbd_jax.data.builders.skeleton_builder import Sample, SkeletonBuilder
 from rgbd_jax.data.synthetic.actions import ACTIONS
 from rgbd_jax.data.synthetic.body import NUM_JOINTS, NUMBER
-from rgbd_jax.data.synthetic.performance import draw_performance, perform, sense
+from rgbd_jax.data.synthetic.performance import Performance, draw_performance, perform, sense
 
 CLIPS_PER_ACTION = {"train": 60, "test": 20}
 
@@ -19,6 +20,25 @@ class Clip(NamedTuple):
     split: str
     label: int
     number: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.split}_a{self.label + 1:02d}_n{self.number:03d}"
+
+    def performance(self) -> Performance:
+        """What is performed in it: the same however many other clips there are."""
+        seed = [list(CLIPS_PER_ACTION).index(self.split), self.label, self.number]
+        return draw_performance(tuple(ACTIONS)[self.label], np.random.default_rng(seed))
+
+
+def clips(per_action: Mapping[str, int]) -> list[Clip]:
+    """So many clips of each action in each split."""
+    return [
+        Clip(split, label, number)
+        for split, count in per_action.items()
+        for label in range(len(ACTIONS))
+        for number in range(count)
+    ]
 
 
 class Synthetic(SkeletonBuilder):
@@ -37,20 +57,13 @@ class Synthetic(SkeletonBuilder):
     NEEDS_SOURCE = False
 
     def items(self) -> list[Clip]:
-        return [
-            Clip(split, label, number)
-            for split, count in CLIPS_PER_ACTION.items()
-            for label in range(len(ACTIONS))
-            for number in range(count)
-        ]
+        return clips(CLIPS_PER_ACTION)
 
     def split_of(self, item: Clip) -> str:
         return item.split
 
     def read(self, item: Clip) -> Sample:
-        seed = [list(CLIPS_PER_ACTION).index(item.split), item.label, item.number]
-        performance = draw_performance(self.CLASS_NAMES[item.label], np.random.default_rng(seed))
+        performance = item.performance()
         joints = sense(performance, perform(performance))
         centred = joints - joints[0, NUMBER["spine middle"]]
-        name = f"{item.split}_a{item.label + 1:02d}_n{item.number:03d}"
-        return Sample(id=name, class_name=performance.action, joints=centred[:, None])
+        return Sample(id=item.id, class_name=performance.action, joints=centred[:, None])
