@@ -252,9 +252,10 @@ def _local_rows(batch_size: int, process_count: int) -> int:
 
 
 def _read(dataset: grain.MapDataset, rows: int, num_workers: int) -> grain.IterDataset:
-    """The rows in order, those of two batches read ahead. In a worker the same options hold."""
+    """The rows in order, those of two batches read ahead, by all workers together."""
     threads = 1 if num_workers else READ_THREADS
-    stream = dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * rows))
+    ahead = -(-2 * rows // max(num_workers, 1))
+    stream = dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead))
     if num_workers:
         stream = stream.mp_prefetch(grain.MultiprocessingOptions(num_workers=num_workers))
     return stream
