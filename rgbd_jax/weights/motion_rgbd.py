@@ -3,6 +3,8 @@
 The three units with which an inception block begins are pieces of one unit of ours.
 """
 
+import dataclasses
+
 import numpy as np
 
 from rgbd_jax.weights.rules import Rule
@@ -97,7 +99,7 @@ def recoupling_rules(torch: str, ours: str) -> list[Rule]:
         *_norm(rf"{torch}mergefc\.2", f"{ours}feature_gate/merge_norm"),
         *_dense(rf"{torch}project\.0", f"{ours}expand"),
         *_dense(rf"{torch}project\.2", f"{ours}contract"),
-        *_norm(rf"{torch}project\.3", f"{ours}frame_norm"),
+        *_norm(rf"{torch}project\.3", f"{ours}gate_norm"),
         *_dense(f"{torch}linear", f"{ours}student"),
     ]
 
@@ -121,18 +123,23 @@ def encoder_rules(torch: str, ours: str) -> list[Rule]:
 def temporal_network_rules(torch: str, ours: str) -> list[Rule]:
     """The temporal network without its classifiers. Both names end in a separator or are empty."""
     branch, branches = "(?P<branch>small|media|large)", rf"{ours}branches/\g<branch>"
+    encoders = encoder_rules(
+        rf"{torch}multi_scale_transformers\.(?P<block>\d+)\.transformer_enc_{branch}\.", f"{branches}/blocks/"
+    )
     return [
         Rule(rf"{torch}cls_token_{branch}", f"params/{branches}/class_token", _without_batch),
         Rule(rf"{torch}pos_embedding_{branch}", f"params/{branches}/positions", _without_batch),
         *inception_rules(
             rf"{torch}multi_scale_transformers\.0\.Mixed_{branch}\.", f"{branches}/local/inception/"
         ),
-        *encoder_rules(
-            rf"{torch}multi_scale_transformers\.(?P<block>\d+)\.transformer_enc_{branch}\.",
-            rf"{branches}/blocks/\g<block>/",
-        ),
+        *(_stacked(rule, r"\g<block>") for rule in encoders),
         *recoupling_rules(rf"{torch}rcm\.", f"{ours}recoupling/"),
     ]
+
+
+def _stacked(rule: Rule, piece: str) -> Rule:
+    """The rule with a new first axis, along which the pieces lie."""
+    return dataclasses.replace(rule, transform=lambda tensor: rule.transform(tensor)[None], piece=piece)
 
 
 def trunk_rules(torch: str, ours: str) -> list[Rule]:
