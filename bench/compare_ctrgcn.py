@@ -84,8 +84,8 @@ def our_step(batch_size: int) -> Callable[[], None]:
 
     config = override(load_file(CONFIG), [f"--config.batch_size={batch_size}"])
     shape, mesh = shape_of(config.data.name), sharding.make_mesh()
-    experiment = Experiment.build(config, shape, epoch_steps=100)
-    state, train_step = experiment.initial_state(mesh), experiment.compiled_step(mesh)
+    experiment = Experiment.build(config, shape, 100, mesh)
+    state, train_step = experiment.initial_state(), experiment.compiled_step()
     batch = sharding.put_batch(random_batch(shape, batch_size), mesh)
 
     def step() -> None:

@@ -76,17 +76,17 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
     mesh = sharding.make_mesh()
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     data = open_input(config, steps)
-    experiment = Experiment.build(config, data.shape, data.epoch_steps)
-    state = experiment.initial_state(mesh)
+    experiment = Experiment.build(config, data.shape, data.epoch_steps, mesh)
+    state = experiment.initial_state()
     batch = sharding.put_batch(next(data.batches), mesh)
     # The compiler counts the body of a scan once, so a step that accumulates is counted as one that does not.
     whole = config.copy_and_resolve_references()
     whole.accumulate = 1
-    whole_step = dataclasses.replace(experiment, config=whole).compiled_step(mesh)
+    whole_step = dataclasses.replace(experiment, config=whole).compiled_step()
     flops = whole_step.lower(state, batch).cost_analysis()["flops"]
 
     begun = time.perf_counter()
-    train_step = experiment.compiled_step(mesh).lower(state, batch).compile()
+    train_step = experiment.compiled_step().lower(state, batch).compile()
     compile_seconds = time.perf_counter() - begun
 
     throughput, step_seconds = Throughput(config.batch_size), []

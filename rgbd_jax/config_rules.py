@@ -35,6 +35,16 @@ def each(rule: Rule) -> Rule:
     return Rule(f"a tuple, each value {rule.allowed}", lambda values: all(map(rule.test, values)))
 
 
+def within(low: int, high: int) -> Rule:
+    return Rule(f"{low} to {high}", lambda value: low <= value <= high)
+
+
+def a_pair(rule: Rule) -> Rule:
+    return Rule(
+        f"a pair, each value {rule.allowed}", lambda values: len(values) == 2 and all(map(rule.test, values))
+    )
+
+
 POSITIVE = Rule("more than 0", lambda value: 0 < value < float("inf"))
 FRACTION = Rule("0 to 1", lambda value: 0 <= value <= 1)
 BELOW_ONE = Rule("0 or more, below 1", lambda value: 0 <= value < 1)
@@ -48,15 +58,21 @@ RULES = {
     "num_epochs": at_least(1),
     "stop_epoch": at_least(0),
     "dtype": one_of("float32", "bfloat16"),
+    "init_trunks": Rule(
+        "(), or two runs or checkpoints: of rgb and of depth", lambda values: len(values) in (0, 2)
+    ),
     "parity": each(one_of(*PARITY, "all")),
     "accumulate": at_least(1),
     "ema_decay": BELOW_ONE,
     "log_every": at_least(1),
     "checkpoint_every": at_least(1),
+    "visualize": at_least(0),
     "data.repeat": at_least(1),
     "data.limit": at_least(0),
     "data.num_workers": at_least(0),
-    "data.on_error": one_of("fail"),
+    "data.on_error": one_of("fail", "skip"),
+    "data.modalities": each(one_of("rgb", "depth")),
+    "data.num_frames": at_least(1),
     "optimizer.name": one_of("sgd", "adam", "adamw"),
     "optimizer.momentum": BELOW_ONE,
     "optimizer.weight_decay": at_least(0),
@@ -71,7 +87,27 @@ RULES = {
     "schedule.patience": at_least(0),
     "schedule.cooldown": at_least(0),
     "schedule.per": one_of("epoch", "step"),
-    # The networks halve the frames twice.
+    "task.resize": a_pair(at_least(1)),
+    "task.crop": at_least(1),
+    # The spatial network halves the frames five times.
+    "task.size": multiple_of(32, low=32),
+    "task.flip": FRACTION,
+    "task.rotated": FRACTION,
+    "task.angles": a_pair(within(-180, 180)),
+    "task.depth_range": a_pair(at_least(0)),
+    "task.rank_pooling": at_least(0),
+    "task.branch_weights": Rule(
+        "four numbers, 0 or more: of fused, small, media and large",
+        lambda values: len(values) == 4 and all(value >= 0 for value in values),
+    ),
+    "task.temperatures": Rule(
+        "a pair of numbers, each more than 0, or ()",
+        lambda values: len(values) in (0, 2) and all(value > 0 for value in values),
+    ),
+    "task.distillation": at_least(0),
+    "task.distillation_from": FRACTION,
+    "task.distillation_batch": at_least(1),
+    # The skeleton networks halve the frames twice.
     "task.window": multiple_of(4, low=4),
     "task.label_smoothing": BELOW_ONE,
     "model.num_persons": at_least(1),
@@ -79,11 +115,20 @@ RULES = {
     "model.base_width": multiple_of(4, low=8),
     "model.drop_out": BELOW_ONE,
     "model.k": at_least(0),
+    "model.width": Rule("one of 0.125, 0.25, 0.5, 1", lambda value: value in (0.125, 0.25, 0.5, 1)),
+    "model.num_blocks": at_least(1),
+    "model.frames": Rule(
+        "three numbers, each 2 or more", lambda values: len(values) == 3 and min(values) >= 2
+    ),
+    "model.knn_ratio": FRACTION,
+    "model.recoupling_heads": at_least(1),
+    "model.temper": POSITIVE,
 }
 
 # Rules between two keys; the test sees the whole config.
 RELATIONS = (
     ("accumulate", "batch_size", "a divisor of", lambda c: c["batch_size"] % c["accumulate"] == 0),
+    ("task.crop", "task.resize", "at most the smaller of", lambda c: c["task.crop"] <= min(c["task.resize"])),
     # A clip of one frame has no more to draw from, as the published feeder copies each frame 100 times.
     (
         "task.window",

@@ -25,6 +25,7 @@ def general_config() -> ConfigDict:
     config.ema_decay = 0.0  # of the moving average of the parameters, which is then evaluated; 0: none
     config.log_every = 10  # steps
     config.checkpoint_every = 200  # steps; a checkpoint is also saved after each epoch
+    config.visualize = 0  # samples whose pictures --mode=eval draws
 
     config.data = data = ConfigDict()
     data.name = ""
@@ -82,9 +83,76 @@ def skeleton_config() -> ConfigDict:
     return config
 
 
+def rgbd_config(modality: str = "rgb") -> ConfigDict:
+    """What a config of the tasks rgbd and fusion has: 64 frames of 224×224, as published for NTU RGB+D.
+
+    Args:
+      modality: `rgb` or `depth` for I3DWTrans on one of them, `fusion` for FusionNet on both.
+    """
+    config = general_config()
+    config.init_trunks = ()  # of fusion: runs or checkpoints of rgb and depth whose weights to start from
+    config.data.modalities = ("rgb", "depth") if modality == "fusion" else (modality,)
+    config.data.num_frames = 64
+
+    task = config.task
+    task.name = "fusion" if modality == "fusion" else "rgbd"
+    task.resize = (320, 240)  # width, height of the frames before the crop
+    task.crop = 224  # side of the square that is cut out
+    task.crop_rule = "centre"  # where in evaluation; nvgesture: as published for that data set
+    task.size = 224  # side of what the network sees
+    task.flip = 0.5  # probability
+    task.rotated = 0.5  # probability
+    task.angles = (-10, 10)  # degrees
+    task.blur = False  # half of the frames, in training
+    task.shared_augmentation = True  # of colour and depth alike
+    task.depth_levels = "wrapped"  # of 16-bit depth: mod 256 as published, or scaled from depth_range
+    task.depth_range = (500, 4500)  # millimetres
+    task.rank_pooling = 10  # frames of a window of the heat maps; 0: none
+    task.label_smoothing = 0.1
+    task.branch_weights = (1.0, 0.5, 0.5, 0.5)  # of the cross entropy of fused, small, media, large
+    task.temperatures = (0.04, 0.07)  # of the branches in the first and from the 30th epoch on; (): none
+    task.distillation = 1.0  # weight
+    task.distillation_from = 0.02  # as a fraction of num_epochs
+    task.distillation_batch = 4  # the loss is a sum over so many samples; 1: their mean
+
+    config.model = model = ConfigDict()
+    model.width = 1.0  # factor of all channels
+    model.num_blocks = 6
+    model.frames = (16, 32, 48)  # of the branches small, media, large
+    model.knn_ratio = 0.7  # share of the keys that a query sees; 0: all
+    model.recoupling = True
+    model.recoupling_heads = 1
+    model.temper = 0.5  # of the distillation
+    model.drop_out = 0.1
+    model.remat = False  # compute intermediate results twice instead of keeping them
+
+    config.num_epochs = 100
+    config.batch_size = config.eval_batch_size = 32
+    config.optimizer.nesterov = False
+    config.optimizer.weight_decay = 3e-4
+    config.optimizer.clip_norm = 5.0
+    config.schedule.name = "cosine"
+    config.schedule.base_lr = 0.01
+    config.schedule.reference_batch = 32  # eight devices with four clips each
+    config.schedule.warm_up = 0.03
+    config.schedule.minimum = 1e-5
+    return config
+
+
+DEFAULTS = {"skeleton": skeleton_config, "rgbd": rgbd_config, "fusion": rgbd_config}
+
+
 def defaults_of(task: str) -> ConfigDict:
     """The config of a task before any experiment changes it; of an unknown task what all have."""
-    return skeleton_config() if task == "skeleton" else general_config()
+    return DEFAULTS.get(task, general_config)()
+
+
+def rgbd_variant(
+    variant: str, modalities: Sequence[str] = ("rgb", "depth", "fusion")
+) -> tuple[ConfigDict, bool]:
+    """The config of a variant such as `depth` or `fusion,debug`, and whether it is to be made small."""
+    modality, flags = split_variant(variant, one_of=modalities, flags=("debug",))
+    return rgbd_config(modality), "debug" in flags
 
 
 def split_variant(variant: str, *, one_of: Sequence[str], flags: Sequence[str]) -> tuple[str, set[str]]:
@@ -102,11 +170,20 @@ def split_variant(variant: str, *, one_of: Sequence[str], flags: Sequence[str]) 
 
 
 def debug(config: ConfigDict) -> ConfigDict:
-    """Two steps on a laptop; the batch of eight also divides among eight devices."""
+    """Two steps on a laptop, with a small network; the batch of eight also divides among eight devices."""
     config.batch_size = config.eval_batch_size = 8
     config.num_epochs = 1
     config.log_every = 1
     config.data.limit = 16
     config.data.repeat = 1
-    config.model.base_width = 8
+    if config.task.name == "skeleton":
+        config.model.base_width = 8
+    else:
+        config.data.num_frames = 8
+        config.task.size = config.task.crop = 32
+        config.task.resize = (48, 48)
+        config.task.crop_rule = "centre"
+        config.model.width = 0.125
+        config.model.num_blocks = 1
+        config.model.frames = (4, 6, 8)
     return config

@@ -19,15 +19,19 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from rgbd_jax.config import ConfigArguments, from_dict
+from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import Split, evaluation_batches, open_configured_split
 from rgbd_jax.errors import UserError
+from rgbd_jax.experiment import prepare_sharded
 from rgbd_jax.report.evaluation import write_evaluation
+from rgbd_jax.report.files import new_folder, remove_folder
 from rgbd_jax.report.scores import Scores
 from rgbd_jax.tasks import make_task
 from rgbd_jax.tasks.task import Batch, Task
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import describe, load_weights, run_of
 from rgbd_jax.training.state import Arrays, Network
+from rgbd_jax.visualize import make_viewer, write_run_pictures, write_sample_pictures
 
 Scorer = Callable[[Arrays, Arrays, int], Scores]
 
@@ -59,21 +63,37 @@ def evaluate(
     task = make_task(config, split)
     network = Network(task.network(nnx.Rngs(config.seed)))
     weights = load_weights(checkpoint, network.params, network.batch_stats, sharding.replicated(mesh))
-    scores = make_scorer(config, task, network, split, mesh)(*weights, description.epoch)
+    errors = ClipErrors(data.on_error)
+    scores = make_scorer(config, task, network, split, mesh, errors)(*weights, description.epoch)
     folder = run_of(checkpoint) / "eval"
-    return folder, write_evaluation(folder, scores, {"checkpoint_step": description.step, "skipped": 0})
+    extra = {
+        "checkpoint_step": description.step,
+        "skipped": len(errors.ids),
+        "skipped_ids": list(errors.ids),
+    }
+    remove_folder(folder / "pictures")  # of an earlier evaluation
+    metrics = write_evaluation(folder, scores, extra)
+    if config.visualize:
+        with new_folder(folder / "pictures") as pictures:
+            write_run_pictures(pictures, scores, run_of(checkpoint) / "metrics.jsonl")
+            viewed = make_viewer(config, task, network, split, mesh)(*weights, description.epoch)
+            write_sample_pictures(pictures, task, split, viewed, min(config.visualize, len(split)))
+    return folder, metrics
 
 
-def make_scorer(config: ConfigDict, task: Task, network: Network, split: Split, mesh: Mesh) -> Scorer:
+def make_scorer(
+    config: ConfigDict, task: Task, network: Network, split: Split, mesh: Mesh, errors: ClipErrors
+) -> Scorer:
     """A function of (parameters, batch statistics, epoch) that scores every sample of `split` once.
 
     Samples come in batches of `config.eval_batch_size`, the last one padded; what is padded counts nothing.
-    The epoch (from 0) is the one that the parameters come from.
+    The epoch (from 0) is the one that the parameters come from. Clips that cannot be read are left out, if
+    `errors` allows that.
     """
     sharding.check_batch_size("eval_batch_size", config.eval_batch_size, mesh)
 
     def eval_step(params: Arrays, batch_stats: Arrays, batch: Batch, epoch: int) -> dict[str, jax.Array]:
-        inputs = task.prepare(batch, jax.random.key(config.seed), train=False)
+        inputs = prepare_sharded(task, batch, jax.random.key(config.seed), mesh, train=False)
         outputs, _ = network.apply(params, batch_stats, inputs, train=False)
         return task.logits(outputs, epoch)
 
@@ -87,6 +107,7 @@ def make_scorer(config: ConfigDict, task: Task, network: Network, split: Split, 
             num_workers=config.data.num_workers,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
+            errors=errors,
         )
         num_batches = math.ceil(len(split) / config.eval_batch_size)
         for batch in tqdm(

@@ -6,6 +6,7 @@ All of it is one pure function; everything that trains or measures takes it from
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jax.sharding import Mesh
+from jax.sharding import Mesh, PartitionSpec
 from ml_collections import ConfigDict
 
 from rgbd_jax.config import parity
@@ -34,6 +35,7 @@ class Experiment:
 
     Attributes:
       config: the config.
+      mesh: the devices.
       task: joins network, input and loss.
       network: freshly initialised.
       schedule: the learning rate by the number of the step.
@@ -43,6 +45,7 @@ class Experiment:
     """
 
     config: ConfigDict
+    mesh: Mesh
     task: Task
     network: Network
     schedule: optax.Schedule
@@ -51,7 +54,7 @@ class Experiment:
     epoch_steps: int
 
     @classmethod
-    def build(cls, config: ConfigDict, data: Any, epoch_steps: int) -> "Experiment":
+    def build(cls, config: ConfigDict, data: Any, epoch_steps: int, mesh: Mesh) -> "Experiment":
         """
         Args:
           data: what the task must know of the data set, see `tasks.make_task`.
@@ -79,22 +82,22 @@ class Experiment:
             )
         network = Network(task.network(nnx.Rngs(config.seed)))
         optimizer = make_optimizer(schedule, **config.optimizer)
-        return cls(config, task, network, schedule, plateau, optimizer, epoch_steps)
+        return cls(config, mesh, task, network, schedule, plateau, optimizer, epoch_steps)
 
-    def initial_state(self, mesh: Mesh) -> TrainState:
+    def initial_state(self) -> TrainState:
         """The state before the first step, on all devices."""
         return create_state(
             self.network,
             self.optimizer,
-            sharding.replicated(mesh),
+            sharding.replicated(self.mesh),
             ema=self.config.ema_decay > 0,
             reported=self.task.reported,
             plateau=self.plateau.start() if self.plateau else {},
         )
 
-    def compiled_step(self, mesh: Mesh) -> TrainStep:
+    def compiled_step(self) -> TrainStep:
         """The step of (state, raw global batch), compiled; it takes over the memory of the old state."""
-        return jax.jit(self.train_step, donate_argnums=0, out_shardings=sharding.replicated(mesh))
+        return jax.jit(self.train_step, donate_argnums=0, out_shardings=sharding.replicated(self.mesh))
 
     def train_step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Figures]:
         """One step, uncompiled. Its random keys follow from seed and step: nothing of them is stored."""
@@ -153,7 +156,7 @@ class Experiment:
         batch statistics after them and the sums over all samples of what is reported."""
 
         def loss_fn(params: Arrays, batch_stats: Arrays, batch: Batch, dropout_key: jax.Array):
-            inputs = self.task.prepare(batch, prepare_key, train=True)
+            inputs = prepare_sharded(self.task, batch, prepare_key, self.mesh, train=True)
             outputs, batch_stats = self.network.apply(
                 params, batch_stats, inputs, train=True, dropout_key=dropout_key
             )
@@ -181,3 +184,13 @@ class Experiment:
             one_part, nothing, (split, jax.random.split(dropout_key, parts))
         )
         return optax.tree.scale(1 / parts, grads), (batch_stats, sums)
+
+
+def prepare_sharded(task: Task, batch: Batch, key: jax.Array, mesh: Mesh, *, train: bool) -> Any:
+    """`task.prepare` of a global batch, each device with the samples that it has."""
+    data, everywhere = PartitionSpec("data"), PartitionSpec()
+    prepare = functools.partial(task.prepare, train=train)
+    # A loop over the samples would otherwise begin with the samples of all devices on each.
+    return jax.shard_map(prepare, mesh=mesh, in_specs=(data, everywhere), out_specs=data, check_vma=False)(
+        batch, key
+    )

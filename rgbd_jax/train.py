@@ -13,6 +13,7 @@ import jax
 from ml_collections import ConfigDict
 
 from rgbd_jax import config as configs
+from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import open_configured_split, steps_per_epoch, training_batches
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import make_scorer
@@ -44,6 +45,9 @@ def train(config: ConfigDict, workdir: Path) -> None:
     training = open_configured_split(data, data.train_split)
     validation = open_configured_split(data, data.eval_split)
     epoch_steps = steps_per_epoch(training, batch_size=config.batch_size, repeat=data.repeat)
+    unreadable, unreadable_in_validation = (
+        ClipErrors(data.on_error, workdir / "data_errors.jsonl") for _ in range(2)
+    )
     batches = training_batches(
         training,
         batch_size=config.batch_size,
@@ -52,24 +56,25 @@ def train(config: ConfigDict, workdir: Path) -> None:
         repeat=data.repeat,
         process_index=jax.process_index(),
         process_count=jax.process_count(),
+        errors=unreadable,
     )
     loader = {"num_workers": data.num_workers, "processes": jax.process_count(), **training.identity}
 
     # ------------------------------------------------------------------ network and steps
-    experiment = Experiment.build(config, training, epoch_steps)
+    experiment = Experiment.build(config, training, epoch_steps, mesh)
     task, plateau = experiment.task, experiment.plateau
-    train_step = experiment.compiled_step(mesh)
-    score = make_scorer(config, task, experiment.network, validation, mesh)
-    state = experiment.initial_state(mesh)
+    train_step = experiment.compiled_step()
+    score = make_scorer(config, task, experiment.network, validation, mesh, unreadable_in_validation)
+    state = experiment.initial_state()
 
     # ------------------------------------------------------------------ a new run, or where to go on
-    start_checkpoint = resolve(Path(config.init_from)) if config.init_from else None
+    start_checkpoints = find_start(config)
     claim_workdir(workdir, config)
     with StopRequest() as stop, Checkpoints(workdir / "checkpoints", best_metric=BEST_METRIC) as checkpoints:
         if checkpoints.newest is not None:
             state = checkpoints.restore(checkpoints.newest, state, batches, loader)
-        elif start_checkpoint is not None:
-            state = start_from(start_checkpoint, state)
+        elif start_checkpoints:
+            state = start_from(start_checkpoints, state)
         store_config(workdir, config)
         first_step, last_step = (
             int(state.step),
@@ -129,6 +134,20 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     raise Preempted(
                         f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}"
                     )
+
+
+def find_start(config: ConfigDict) -> dict[str, Path]:
+    """The checkpoints whose weights a new run starts from, by the part of the network that they are for.
+
+    Raises:
+      UserError: if there is none where one is asked for.
+    """
+    trunks = config.get("init_trunks", ())
+    if trunks and config.task.name != "fusion":
+        raise UserError(f"config.init_trunks={tuple(trunks)}: only the task fusion has trunks; use init_from")
+    named = {"": config.init_from} if config.init_from else {}
+    named |= {f"trunks/{name}/": path for name, path in zip(("rgb", "depth"), trunks, strict=False)}
+    return {part: resolve(Path(path)) for part, path in named.items()}
 
 
 def claim_workdir(workdir: Path, config: ConfigDict) -> None:

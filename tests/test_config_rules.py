@@ -3,8 +3,8 @@
 import pytest
 
 from rgbd_jax.config import ConfigArguments, leaves
-from rgbd_jax.config_rules import RULES
-from rgbd_jax.defaults import skeleton_config
+from rgbd_jax.config_rules import RULES, check_values
+from rgbd_jax.defaults import rgbd_config, skeleton_config
 from rgbd_jax.errors import UserError
 
 
@@ -13,8 +13,10 @@ def load(*overrides):
 
 
 def test_each_rule_is_for_a_key_that_exists_and_allows_its_default():
-    assert RULES.keys() <= leaves(skeleton_config()).keys()
-    load()
+    defaults = [leaves(skeleton_config()), leaves(rgbd_config())]
+    assert RULES.keys() <= defaults[0].keys() | defaults[1].keys()
+    for values in defaults:
+        check_values(values)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_the_edges_are_allowed(text):
         ("data.repeat=0", "config.data.repeat=0: allowed is 1 or more"),
         ("data.limit=-1", "config.data.limit=-1: allowed is 0 or more"),
         ("data.num_workers=-1", "config.data.num_workers=-1: allowed is 0 or more"),
-        ("data.on_error=skip", "config.data.on_error='skip': allowed is one of fail"),
+        ("data.on_error=stop", "config.data.on_error='stop': allowed is one of fail, skip"),
         ("optimizer.name=lion", "config.optimizer.name='lion': allowed is one of sgd, adam, adamw"),
         ("optimizer.momentum=1", "config.optimizer.momentum=1.0: allowed is 0 or more, below 1"),
         ("optimizer.weight_decay=-1", "config.optimizer.weight_decay=-1.0: allowed is 0 or more"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rgbd_jax.config import ConfigArguments, leaves, load_file, override
-from rgbd_jax.defaults import skeleton_config
+from rgbd_jax.defaults import general_config, rgbd_config, skeleton_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -83,12 +83,21 @@ def test_each_command_prints_its_arguments(name):
     assert f"python -m {name}" in printed.getvalue()
 
 
-def test_each_key_is_described_with_its_default():
+@pytest.mark.parametrize(
+    "section, config",
+    [
+        ("All configs", general_config()),
+        ("Skeletons", skeleton_config()),
+        ("Colour and depth", rgbd_config()),
+    ],
+)
+def test_each_key_is_described_with_its_default(section, config):
     page = (ROOT / "docs" / "configs.md").read_text()
-    described = dict(re.findall(r"^\| `([a-z_.]+)` \| `([^`]*)` \|", page, flags=re.MULTILINE))
-    described = {key: value for key, value in described.items() if not key.startswith("configs/")}
-    keys = leaves(skeleton_config())
-    assert described == {key: repr(value).replace("'", '"') for key, value in keys.items()}
+    _, _, text = page.partition(f"## {section}\n")
+    table = re.findall(r"^\| `([a-z_.]+)` \| `([^`]*)` \|", text.partition("\n## ")[0], flags=re.MULTILINE)
+    general = {} if section == "All configs" else leaves(general_config())
+    own = {key: value for key, value in leaves(config).items() if general.get(key) != value}
+    assert dict(table) == {key: repr(value).replace("'", '"') for key, value in own.items()}
 
 
 def test_each_config_file_is_listed():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rgbd_jax.config import load_file, override
+from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import open_split, training_batches
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import make_scorer
@@ -46,12 +47,12 @@ def steps(config, num_devices, num_steps, dtype=np.float32, change_batch=lambda 
     mesh = sharding.make_mesh(jax.devices()[:num_devices])
     split = open_split(config.data.name, config.data.data_dir, "train", limit=config.data.limit)
     batches = training_batches(split, batch_size=config.batch_size, seed=config.seed)
-    experiment = Experiment.build(config, split, EPOCH_STEPS)
+    experiment = Experiment.build(config, split, EPOCH_STEPS, mesh)
     network = experiment.network
     network.params, network.batch_stats = jax.tree.map(
         lambda x: np.asarray(x, dtype), (network.params, network.batch_stats)
     )
-    state = experiment.initial_state(mesh)
+    state = experiment.initial_state()
     step = jax.jit(experiment.train_step, out_shardings=sharding.replicated(mesh))
     figures = []
     for _ in range(num_steps):
@@ -165,11 +166,11 @@ def test_scores_do_not_depend_on_the_evaluation_batch(config):
     """Batches of 8 and of 24, of 20 samples: no sample's scores depend on its mates or on the padding."""
     split = open_split(config.data.name, config.data.data_dir, "test", limit=20)
     mesh, found = sharding.make_mesh(), []
-    experiment = Experiment.build(config, split, EPOCH_STEPS)
+    experiment = Experiment.build(config, split, EPOCH_STEPS, mesh)
     network = experiment.network
     for size in (8, 24):
         config_of_size = override(config, [f"--config.eval_batch_size={size}"])
-        score = make_scorer(config_of_size, experiment.task, network, split, mesh)
+        score = make_scorer(config_of_size, experiment.task, network, split, mesh, ClipErrors())
         found.append(score(network.params, network.batch_stats, 0))
     few, many = found
     assert len(few.ids) == len(set(few.ids)) == 20

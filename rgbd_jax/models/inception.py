@@ -68,12 +68,11 @@ class InceptionBlock(nnx.Module):
 class Stem(nnx.Module):
     """The convolutions before the first inception block."""
 
-    OUT_CHANNELS = 192
-
-    def __init__(self, *, rngs: nnx.Rngs):
-        self.conv_1a = ConvUnit(3, 64, kernel=(7, 7), stride=2, rngs=rngs)
-        self.conv_2b = ConvUnit(64, 64, rngs=rngs)
-        self.conv_2c = ConvUnit(64, self.OUT_CHANNELS, kernel=(3, 3), rngs=rngs)
+    def __init__(self, *, width: float = 1.0, rngs: nnx.Rngs):
+        narrow, self.out_channels = round(64 * width), round(192 * width)
+        self.conv_1a = ConvUnit(3, narrow, kernel=(7, 7), stride=2, rngs=rngs)
+        self.conv_2b = ConvUnit(narrow, narrow, rngs=rngs)
+        self.conv_2c = ConvUnit(narrow, self.out_channels, kernel=(3, 3), rngs=rngs)
 
     def __call__(self, clip: jax.Array, *, train: bool) -> jax.Array:
         """(B, T, H, W, 3) to (B, T, ⌈H / 4⌉, ⌈W / 4⌉, 192)."""
@@ -109,13 +108,18 @@ class FrameRankPooling(nnx.Module):
 class SpatialNetwork(nnx.Module):
     """A feature vector for each frame."""
 
-    OUT_CHANNELS = 1024
-
     def __init__(
-        self, *, frp: bool = True, remat: bool = False, dtype: DTypeLike | None = None, rngs: nnx.Rngs
+        self,
+        *,
+        width: float = 1.0,
+        frp: bool = True,
+        remat: bool = False,
+        dtype: DTypeLike | None = None,
+        rngs: nnx.Rngs,
     ):
         """
         Args:
+          width: factor of all channels.
           frp: modulate the features by the heat maps of frame rank pooling.
           remat: keep only the inputs of the stem and of the blocks for the backward pass, which computes the
             rest again.
@@ -123,12 +127,13 @@ class SpatialNetwork(nnx.Module):
         """
         self.remat = remat
         self.dtype = dtype
-        self.stem = Stem(rngs=rngs)
-        channels = self.stem.OUT_CHANNELS
+        self.stem = Stem(width=width, rngs=rngs)
+        self.out_channels = self.stem.out_channels
         for name, (branches, _, _) in BLOCKS.items():
-            block = InceptionBlock(channels, branches, kernel=(3, 3), rngs=rngs)
+            scaled = tuple(round(channels * width) for channels in branches)
+            block = InceptionBlock(self.out_channels, scaled, kernel=(3, 3), rngs=rngs)
             setattr(self, name, block)
-            channels = block.out_channels
+            self.out_channels = block.out_channels
         self.frp = FrameRankPooling() if frp else None
 
     def __call__(self, clip: jax.Array, heat: jax.Array | None, *, train: bool) -> dict[str, jax.Array]:
@@ -139,8 +144,8 @@ class SpatialNetwork(nnx.Module):
             pooling.
 
         Returns:
-          features (B, T, 1024), at least float32; and for pictures the sum over the channels after mixed_4b
-          (B, T, ⌈H / 16⌉, ⌈W / 16⌉) and their mean after mixed_5c (B, T, ⌈H / 32⌉, ⌈W / 32⌉).
+          features (B, T, 1024 × width), at least float32; and for pictures the sum over the channels after
+          mixed_4b (B, T, ⌈H / 16⌉, ⌈W / 16⌉) and their mean after mixed_5c (B, T, ⌈H / 32⌉, ⌈W / 32⌉).
 
         Raises:
           ValueError: if the heat map is missing, not of the clip's size, or of one that is not a multiple of

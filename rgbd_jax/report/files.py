@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,41 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder with a temporary name; rename it to `path` when the block ends well.
+
+    Nothing may stand at `path`. If the block fails, the temporary folder is removed.
+
+    Raises:
+      OutsideError: if the disk refuses.
+    """
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        remove_folder(temporary)
+        temporary.mkdir(parents=True)
+        yield temporary
+        temporary.rename(path)
+    except OSError as error:
+        raise OutsideError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def remove(path: Path) -> None:
     """Remove a file if it is there. OutsideError if the disk refuses."""
     try:
         path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutsideError(f"{path}: cannot be removed ({error.strerror or error})") from error
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder with all that is in it, if it is there. OutsideError if the disk refuses."""
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        pass
     except OSError as error:
         raise OutsideError(f"{path}: cannot be removed ({error.strerror or error})") from error
 

@@ -5,10 +5,12 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from rgbd_jax.config import check_choice
+from rgbd_jax.tasks.fusion import FusionTask
+from rgbd_jax.tasks.rgbd import RgbdTask
 from rgbd_jax.tasks.skeleton import SkeletonTask
 from rgbd_jax.tasks.task import Task
 
-TASKS = {"skeleton": SkeletonTask}
+TASKS = {"skeleton": SkeletonTask, "rgbd": RgbdTask, "fusion": FusionTask}
 
 
 def make_task(config: ConfigDict, data: Any) -> Task:

@@ -4,7 +4,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
+from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from rgbd_jax.config import check_choice, parity
@@ -15,6 +17,7 @@ from rgbd_jax.models.ctrgcn import CTRGCN
 from rgbd_jax.models.gap import GAP
 from rgbd_jax.models.skeleton_graph import LAYOUTS
 from rgbd_jax.preprocess import skeleton as preprocess
+from rgbd_jax.report.pictures import motion_picture, skeleton_picture
 from rgbd_jax.tasks.task import Batch, Outputs
 
 NETWORKS = {"ctrgcn": CTRGCN, "gap": GAP, "baseline_gcn": BaselineGCN}
@@ -28,6 +31,7 @@ class SkeletonTask:
 
     reported = ("loss", "top1")
     published = ()
+    pictured = ()
 
     def __init__(self, config: ConfigDict, data: Any):
         """
@@ -112,3 +116,27 @@ class SkeletonTask:
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         del epoch
         return {"logits": outputs["logits"].astype(jnp.float32)}
+
+    def pictures(self, inputs: np.ndarray, outputs: dict[str, np.ndarray], sample: int) -> dict[str, Figure]:
+        """The skeleton; of motion, which has no place, its length."""
+        del outputs
+        task, clip = self._config.task, inputs[sample]
+        parents = FEEDERS[task.feeder]
+        if task.stream.endswith("motion"):
+            return {"motion": motion_picture(clip, f"stream {task.stream}")}
+        if task.stream == "bone":
+            clip = join_bones(clip, parents)
+        return {"skeleton": skeleton_picture(clip, parents, unit="m" if task.feeder == "ntu" else "")}
+
+    def common_pictures(self, outputs: dict[str, np.ndarray]) -> dict[str, Figure]:
+        del outputs
+        return {}
+
+
+def join_bones(bones: np.ndarray, parents: tuple[int, ...]) -> np.ndarray:
+    """Joints (T, M, V, C) from bones of the same shape, with the root at 0: `derive_stream` turned around."""
+    to_bones = np.eye(len(parents), dtype=bones.dtype)
+    for joint, parent in enumerate(parents):
+        if parent != joint:
+            to_bones[joint, parent] -= 1
+    return np.linalg.inv(to_bones) @ bones

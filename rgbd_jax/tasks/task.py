@@ -3,7 +3,9 @@
 from typing import Any, Protocol
 
 import jax
+import numpy as np
 from flax import nnx
+from matplotlib.figure import Figure
 
 Batch = dict[str, jax.Array]
 Outputs = dict[str, jax.Array]
@@ -17,11 +19,14 @@ class Task(Protocol):
       view: what of the data the network sees, a word for the score file; for example the stream.
       published: sums of logits, each a tuple of names of `logits`, the best of which is the published figure;
         empty where the first of the logits is.
+      pictured: names of the outputs that the pictures are drawn from; those that a network lacks are passed
+        over. The samples are their first axis.
     """
 
     reported: tuple[str, ...]
     view: str
     published: tuple[tuple[str, ...], ...]
+    pictured: tuple[str, ...]
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         """Build the network."""
@@ -39,3 +44,15 @@ class Task(Protocol):
 
         The first are the scores of the whole; others are reported beside them.
         """
+
+    def pictures(self, inputs: Any, outputs: dict[str, np.ndarray], sample: int) -> dict[str, Figure]:
+        """Draw what the network read and found in one sample of a batch, by the name of the picture's file.
+
+        Args:
+          inputs: what `prepare` made of the batch, on the host.
+          outputs: of the network, those that are `pictured`.
+          sample: its place in the batch.
+        """
+
+    def common_pictures(self, outputs: dict[str, np.ndarray]) -> dict[str, Figure]:
+        """Draw what all samples of `outputs` show together, by the name of the picture's file."""

@@ -152,12 +152,13 @@ def test_the_best_of_a_run_that_was_never_validated(tmp_path):
 
 def test_starting_from_a_run_replaces_the_head_and_says_so(run, capsys):
     fresh = make_state(num_classes=7, ema=True)
-    state = start_from(resolve(run), fresh)
+    state = start_from({"": resolve(run)}, fresh)
     saved = make_state(seed=5)
     assert_equal_trees(state.params["layers"][0], saved.params["layers"][0])
     assert_equal_trees(state.params["layers"][1], fresh.params["layers"][1])
     assert_equal_trees(state.ema_params, state.params)
-    assert "2 arrays start fresh: layers/1/bias, layers/1/kernel" in capsys.readouterr().err
+    said = "2 arrays (layers/1/bias, layers/1/kernel) start fresh; 0 arrays are not used"
+    assert said in capsys.readouterr().err
 
 
 def test_the_moving_average_forgets_its_start_soon():

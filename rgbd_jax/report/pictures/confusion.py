@@ -1,4 +1,4 @@
-"""Pictures, drawn without a display and without matplotlib's global state."""
+"""The confusion matrix."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,7 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-_POINTS_PER_INCH = 72
-_ROOMY = 40  # classes up to which the cells have room for counts and the names may be slanted
+from rgbd_jax.report.pictures.labels import ROOMY, name_classes
 
 
 def confusion_picture(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
@@ -36,21 +35,11 @@ def confusion_picture(confusion: np.ndarray, class_names: Sequence[str]) -> Figu
         ticks=(0, 0.05, 0.2, 0.5, 1),
         format="%g",
     )
-
-    labels = [_shortened(name) for name in class_names]
-    size = min(9.0, 0.65 * _POINTS_PER_INCH * side / classes)
-    slanted = (
-        dict(rotation=45, ha="right", rotation_mode="anchor") if classes <= _ROOMY else dict(rotation=90)
-    )
-    axes.set_xticks(range(classes), labels, fontsize=size, **slanted)
-    axes.set_yticks(range(classes), labels, fontsize=size)
-    if classes <= _ROOMY:
+    name_classes(axes.xaxis, class_names, side)
+    name_classes(axes.yaxis, class_names, side)
+    if classes <= ROOMY:
         for row, column in np.argwhere(confusion):
             colour = "white" if share[row, column] > 0.4 else "black"
             count = str(confusion[row, column])
             axes.text(column, row, count, ha="center", va="center", color=colour, fontsize=8)
     return figure
-
-
-def _shortened(name: str, length: int = 28) -> str:
-    return name if len(name) <= length else name[: length - 1] + "…"

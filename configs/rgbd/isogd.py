@@ -1,0 +1,29 @@
+"""IsoGD (ChaLearn LAP), 249 gestures: 35,876 training and 5,784 validation clips.
+
+python -m rgbd_jax.prepare isogd --source=IsoGD --data_dir=data
+python -m rgbd_jax.main --config=configs/rgbd/isogd.py:rgb --workdir=runs/isogd_rgb
+
+Published, after pre-training on Jester: 60.9 % top-1 for `rgb`, 60.2 % for `depth`, 66.8 % for `fusion`.
+"""
+
+from ml_collections import ConfigDict
+
+from rgbd_jax.defaults import debug, rgbd_variant
+
+
+def get_config(variant: str = "rgb") -> ConfigDict:
+    config, small = rgbd_variant(variant)
+    config.batch_size = config.eval_batch_size = 48
+    config.num_epochs = 300
+    config.data.name = "isogd"
+    config.data.eval_split = "valid"
+
+    config.task.resize = (256, 256)
+    config.task.flip = 0.0
+    config.task.distillation_from = 2 / 300
+    config.task.distillation_batch = 6
+
+    config.schedule.name = "plateau"
+    config.schedule.reference_batch = 48
+    config.schedule.warm_up = 3 / 300
+    return debug(config) if small else config

@@ -1,0 +1,23 @@
+"""NVGesture, 25 gestures of a driver's hand: 1,050 training and 482 test clips.
+
+python -m rgbd_jax.prepare nvgesture --source=nvGesture_v1 --data_dir=data
+python -m rgbd_jax.main --config=configs/rgbd/nvgesture.py:rgb --workdir=runs/nvgesture_rgb
+
+Published, after pre-training on Jester: 89.6 % top-1 for `rgb`, 90.6 % for `depth`, 91.7 % for `fusion`.
+"""
+
+from ml_collections import ConfigDict
+
+from rgbd_jax.defaults import debug, rgbd_variant
+
+
+def get_config(variant: str = "rgb") -> ConfigDict:
+    config, small = rgbd_variant(variant)
+    config.data.name = "nvgesture"
+
+    config.task.resize = (256, 256)
+    config.task.crop_rule = "nvgesture"
+    config.task.flip = 0.0
+    config.task.rank_pooling = 4
+    config.model.temper = 0.4
+    return debug(config) if small else config

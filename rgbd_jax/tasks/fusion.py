@@ -1,0 +1,102 @@
+"""Actions and gestures from colour and depth together: FusionNet (MotionRGBD, CVPR 2022)."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from matplotlib.figure import Figure
+from ml_collections import ConfigDict
+
+from rgbd_jax.losses.classification import correct, cross_entropy
+from rgbd_jax.losses.fusion import modality_loss, reconstruction_loss
+from rgbd_jax.models.fusion import PICTURES, FusionNet
+from rgbd_jax.tasks.rgbd import distillation_weight
+from rgbd_jax.tasks.task import Batch, Outputs
+from rgbd_jax.tasks.video_input import VideoInput, check_modalities, trunk_options
+from rgbd_jax.tasks.video_pictures import clip_pictures, mean_similarity_picture
+
+MODALITIES = ("rgb", "depth")
+BRANCHES = ("fused", *MODALITIES)
+
+
+class FusionTask:
+    """Classifies pairs of a colour and a depth clip of the same moments."""
+
+    reported = ("loss", "top1", *(f"top1_{name}" for name in MODALITIES), "distillation")
+    published = (("fused",), ("rgb", "depth"), ("rgb", "depth", "fused"))
+    pictured = tuple(f"{modality}_{name}" for modality in MODALITIES for name in PICTURES)
+    view = "fusion"
+
+    def __init__(self, config: ConfigDict, data: Any):
+        """
+        Args:
+          data: has `num_classes` and `modalities`.
+
+        Raises:
+          UserError: if a key of `config.task` has a value that is not allowed, or one that does not fit the
+            data.
+        """
+        check_modalities(config, (MODALITIES,), data.modalities)
+        self._config = config
+        self._num_classes = data.num_classes
+        self._input = VideoInput(config.task)
+
+    def network(self, rngs: nnx.Rngs) -> nnx.Module:
+        return FusionNet(num_classes=self._num_classes, rngs=rngs, **trunk_options(self._config))
+
+    def prepare(self, batch: Batch, key: jax.Array, *, train: bool) -> dict[str, dict[str, jax.Array]]:
+        """Both clips of a sample are cut, turned and flipped alike, or each on its own as published."""
+        keys = self._input.draw_keys(batch, key)
+        own = (
+            keys
+            if self._config.task.shared_augmentation
+            else jax.vmap(jax.random.fold_in, (0, None))(keys, 1)
+        )
+        return {
+            name: self._input(batch, name, modality_keys, train=train)
+            for name, modality_keys in zip(MODALITIES, (keys, own), strict=True)
+        }
+
+    def loss(
+        self, outputs: Outputs, batch: Batch, epoch: jax.Array
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        labels, smoothing = batch["label"], self._config.task.label_smoothing
+        losses = sum(cross_entropy(outputs[name], labels, smoothing) for name in BRANCHES)
+        losses += modality_loss(outputs["rgb_modality"], outputs["depth_modality"])
+        losses += reconstruction_loss(outputs["decoded"], outputs["rgb_features"], outputs["depth_features"])
+        losses += distillation_weight(self._config, epoch) * outputs["distillation"]
+        sums = {"loss": losses.sum(), "top1": correct(outputs["fused"], labels).sum()}
+        sums |= {f"top1_{name}": correct(outputs[name], labels).sum() for name in MODALITIES}
+        return losses.mean(), sums | {"distillation": outputs["distillation"].sum()}
+
+    def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
+        del epoch
+        return {name: outputs[name].astype(jnp.float32) for name in BRANCHES}
+
+    def pictures(
+        self, inputs: dict[str, dict[str, np.ndarray]], outputs: dict[str, np.ndarray], sample: int
+    ) -> dict[str, Figure]:
+        """Those of each modality, in a folder of its name."""
+        return {
+            f"{modality}/{name}": figure
+            for modality in MODALITIES
+            for name, figure in clip_pictures(
+                inputs[modality], of_modality(outputs, modality), sample
+            ).items()
+        }
+
+    def common_pictures(self, outputs: dict[str, np.ndarray]) -> dict[str, Figure]:
+        return {
+            f"{modality}_attention_similarity": mean_similarity_picture(
+                of_modality(outputs, modality), range(len(outputs["rgb_mixed_5c"]))
+            )
+            for modality in MODALITIES
+        }
+
+
+def of_modality(outputs: dict[str, np.ndarray], modality: str) -> dict[str, np.ndarray]:
+    """What one trunk returned, under the names that it has in `I3DWTrans`."""
+    start = f"{modality}_"
+    return {name.removeprefix(start): found for name, found in outputs.items() if name.startswith(start)}

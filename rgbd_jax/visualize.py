@@ -1,0 +1,145 @@
+"""The pictures of an evaluation: of the run, of its classes, and of the first samples of the split.
+
+    records -> raw batch -> [ normalise -> network ] -> what the task draws of each sample
+
+What stands in brackets is one compiled step.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from matplotlib.figure import Figure
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from rgbd_jax.data.clip_errors import ClipErrors
+from rgbd_jax.data.loader import Split, evaluation_batches
+from rgbd_jax.experiment import prepare_sharded
+from rgbd_jax.report.logs import read_rows
+from rgbd_jax.report.metrics import confusion_matrix
+from rgbd_jax.report.pictures import accuracy_precision_picture, curves_picture
+from rgbd_jax.report.scores import Scores
+from rgbd_jax.tasks.task import Batch, Task
+from rgbd_jax.training import sharding
+from rgbd_jax.training.state import Arrays, Network
+
+
+class ViewedBatch(NamedTuple):
+    """A batch as the network saw it, on the host.
+
+    Attributes:
+      samples: the places of the samples to draw.
+      ids, labels: (B,).
+      probabilities: (B, K).
+      inputs: what the network read.
+      outputs: what the task's pictures need of what it returned.
+    """
+
+    samples: np.ndarray
+    ids: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+    inputs: Any
+    outputs: dict[str, np.ndarray]
+
+
+Viewer = Callable[[Arrays, Arrays, int], Iterator[ViewedBatch]]
+
+
+def make_viewer(config: ConfigDict, task: Task, network: Network, split: Split, mesh: Mesh) -> Viewer:
+    """A function of (parameters, batch statistics, epoch) that shows the first `config.visualize` samples.
+
+    The arguments are those of `evaluate.make_scorer`. Batches are no larger than they need be: here the
+    inputs come back to the host.
+    """
+    wanted, devices = min(config.visualize, len(split)), mesh.shape["data"]
+    batch_size = min(config.eval_batch_size, -(-wanted // devices) * devices)
+
+    def view_step(params: Arrays, batch_stats: Arrays, batch: Batch, epoch: int) -> tuple:
+        inputs = prepare_sharded(task, batch, jax.random.key(config.seed), mesh, train=False)
+        outputs, _ = network.apply(params, batch_stats, inputs, train=False)
+        logits, *_ = task.logits(outputs, epoch).values()
+        pictured = {name: outputs[name] for name in task.pictured if name in outputs}
+        return jax.nn.softmax(logits), inputs, pictured
+
+    view_step = jax.jit(view_step, out_shardings=sharding.replicated(mesh))
+
+    def view(params: Arrays, batch_stats: Arrays, epoch: int) -> Iterator[ViewedBatch]:
+        left = wanted
+        batches = evaluation_batches(
+            split,
+            batch_size=batch_size,
+            num_workers=config.data.num_workers,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+            errors=ClipErrors(config.data.on_error),
+        )
+        for batch in batches:
+            samples = np.flatnonzero(batch["mask"])[:left]
+            left -= len(samples)
+            found = view_step(params, batch_stats, sharding.put_batch(batch, mesh), np.int32(epoch))
+            yield ViewedBatch(samples, batch["id"], batch["label"], *sharding.to_host(found))
+            if not left:
+                return
+
+    return view
+
+
+def write_run_pictures(folder: Path, scores: Scores, log: Path) -> None:
+    """Write `accuracy_precision.png`, and `curves.png` if there is a log of the training."""
+    confusion = confusion_matrix(scores)
+    accuracy_precision_picture(confusion, scores.class_names).savefig(folder / "accuracy_precision.png")
+    if log.is_file():
+        curves_picture(read_rows(log)).savefig(folder / "curves.png")
+
+
+def write_sample_pictures(
+    folder: Path, task: Task, split: Split, batches: Iterator[ViewedBatch], total: int
+) -> None:
+    """Write the pictures of each sample into a folder of its own, `<number>_<id>`, and those of all here.
+
+    Args:
+      total: how many samples there will be at most.
+    """
+    kept, number = [], 0
+    with tqdm(
+        desc=f"drawing {split.name}", total=total, unit="sample", disable=None, leave=False
+    ) as progress:
+        for batch in batches:
+            kept.append({name: found[batch.samples] for name, found in batch.outputs.items()})
+            for sample in batch.samples:
+                number += 1
+                own = folder / file_name(number, str(batch.ids[sample]))
+                title = _title(batch, sample, split.class_names)
+                _save(own, task.pictures(batch.inputs, batch.outputs, sample), title)
+                progress.update()
+    if number:
+        outputs = {name: np.concatenate([part[name] for part in kept]) for name in kept[0]}
+        _save(folder, task.common_pictures(outputs))
+
+
+def file_name(number: int, sample_id: str) -> str:
+    """A name that every file system takes: the number tells apart what becomes alike in it."""
+    safe = re.sub(r"[^\w.-]+", "_", sample_id)
+    return f"{number:03d}_{safe[:60]}"
+
+
+def _title(batch: ViewedBatch, sample: int, class_names: list[str] | tuple[str, ...]) -> str:
+    label, probabilities = batch.labels[sample], batch.probabilities[sample]
+    predicted = probabilities.argmax()
+    found = "recognised" if predicted == label else f"taken for {class_names[predicted]}"
+    return f"{batch.ids[sample]}\n{class_names[label]}, {found} with {100 * probabilities[predicted]:.1f} %"
+
+
+def _save(folder: Path, pictures: dict[str, Figure], title: str = "") -> None:
+    for name, figure in pictures.items():
+        if title:
+            figure.suptitle(title, fontsize=9)
+        path = folder / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path)

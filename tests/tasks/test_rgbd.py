@@ -1,0 +1,116 @@
+"""The tasks on colour, on depth and on both."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from rgbd_jax.config import load_file, override
+from rgbd_jax.data.random_clips import configured_shape, random_batch
+from rgbd_jax.errors import UserError
+from rgbd_jax.tasks import make_task
+from rgbd_jax.tasks.rgbd import distillation_weight
+from rgbd_jax.training.state import Network
+
+
+def make(variant, *overrides):
+    config = override(load_file(f"configs/rgbd/ntu_cs.py:{variant},debug"), overrides)
+    shape = configured_shape(config.data)
+    return config, make_task(config, shape), random_batch(shape, 2)
+
+
+@pytest.fixture(scope="module", params=["rgb", "depth", "fusion"])
+def made(request):
+    """A task at debug size, a raw batch of two clips, and what its network makes of them."""
+    config, task, batch = make(request.param)
+    arrays = {name: rows for name, rows in batch.items() if name != "id"}
+    network = Network(task.network(nnx.Rngs(0)))
+
+    @jax.jit
+    def run(arrays):
+        inputs = task.prepare(arrays, jax.random.key(0), train=False)
+        return inputs, network.apply(network.params, network.batch_stats, inputs, train=False)[0]
+
+    inputs, outputs = run(arrays)
+    epoch = jnp.int32(0)
+    return (
+        config,
+        task,
+        arrays,
+        (inputs, outputs, task.loss(outputs, arrays, epoch), task.logits(outputs, epoch)),
+    )
+
+
+def test_a_raw_batch_becomes_clips_and_heat_maps(made):
+    config, task, _, (inputs, *_) = made
+    clips = inputs.values() if config.task.name == "fusion" else [inputs]
+    for prepared in clips:
+        assert prepared["clip"].shape == (2, 8, 32, 32, 3)
+        assert prepared["heat"].shape == (2, 8, 32, 32, 1)
+        assert -1 < float(prepared["clip"].min()) < 0 < float(prepared["clip"].max()) < 1
+
+
+def test_sums_are_of_what_the_task_reports_and_fit_the_loss(made):
+    _, task, arrays, (_, _, (loss, sums), logits) = made
+    assert set(sums) == set(task.reported)
+    np.testing.assert_allclose(sums["loss"], 2 * loss, rtol=1e-6)
+    first = next(iter(logits))
+    right = (np.asarray(logits[first]).argmax(-1) == arrays["label"]).sum()
+    assert float(sums["top1"]) == right
+
+
+def test_the_published_figure_is_of_branches_that_there_are(made):
+    _, task, _, (_, _, _, logits) = made
+    assert {name for names in task.published for name in names} <= set(logits)
+    assert all(scores.shape == (2, 60) and scores.dtype == np.float32 for scores in logits.values())
+
+
+def test_what_is_reported_of_branches_weighs_as_the_config_says(made):
+    """Without smoothing, distillation and branches the loss is the cross entropy of the fused scores."""
+    config, task, arrays, (_, outputs, _, logits) = made
+    if config.task.name == "fusion":
+        pytest.skip("of one modality alone")
+    plain = ["--config.task.label_smoothing=0.0", "--config.task.branch_weights=(1.0, 0.0, 0.0, 0.0)"]
+    plain += ["--config.task.distillation=0.0"]
+    _, plain_task, _ = make(task.view, *plain)
+    loss, _ = plain_task.loss(outputs, arrays, jnp.int32(0))
+    log_p = jax.nn.log_softmax(logits["fused"])
+    np.testing.assert_allclose(loss, -log_p[np.arange(2), arrays["label"]].mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("ntu_train", 100), ("isogd_train", 300), ("nv_train", 100)])
+def test_distillation_sets_in_when_the_published_one_does(golden, name, epochs):
+    recorded = golden("motion/schedules.npz")[f"distill_weight.{name}"]
+    config = load_file("configs/rgbd/ntu_cs.py:rgb" if epochs == 100 else "configs/rgbd/isogd.py:rgb")
+    found = [float(distillation_weight(config, epoch)) for epoch in range(epochs)]
+    np.testing.assert_allclose(np.array(found) / config.task.distillation_batch, recorded)
+
+
+def test_both_modalities_are_cut_alike_unless_it_is_switched_off():
+    config, _, batch = make("fusion", "--config.data.name=isogd")
+    arrays = {name: rows for name, rows in batch.items() if name != "id"}
+    arrays["depth"], arrays["depth_size"] = arrays["rgb"], arrays["rgb_size"]
+
+    def clips(*overrides):
+        task = make_task(override(config, overrides), configured_shape(config.data))
+        return jax.jit(lambda arrays: task.prepare(arrays, jax.random.key(0), train=True))(arrays)
+
+    alike = clips()
+    np.testing.assert_array_equal(alike["rgb"]["clip"], alike["depth"]["clip"])
+    apart = clips("--config.task.shared_augmentation=False")
+    assert np.abs(apart["rgb"]["clip"] - apart["depth"]["clip"]).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    "variant, overrides, message",
+    [
+        ("rgb", ["--config.data.modalities=('rgb', 'depth')"], "config.data.modalities"),
+        ("fusion", ["--config.data.modalities=('depth',)"], "config.data.modalities"),
+        ("rgb", ["--config.task.crop_rule=corner"], "config.task.crop_rule='corner': allowed are centre"),
+        ("rgb", ["--config.task.depth_levels=raw"], "config.task.depth_levels='raw': allowed are wrapped"),
+    ],
+)
+def test_what_does_not_fit_is_refused(variant, overrides, message):
+    with pytest.raises(UserError, match=message.replace("(", r"\(")):
+        make(variant, *overrides)
