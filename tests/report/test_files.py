@@ -5,7 +5,7 @@ import math
 import pytest
 
 from rgbd_jax.errors import OutsideError
-from rgbd_jax.report.files import replacing, to_json
+from rgbd_jax.report.files import new_folder, remove_folder, replacing, to_json
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -46,3 +46,41 @@ def test_a_place_below_a_file_is_trouble_from_outside(tmp_path):
 def test_json_has_no_word_for_nan():
     text = to_json({"loss": math.nan, "inner": [math.inf, 1.5, 2, "nan", None, True]})
     assert json.loads(text) == {"loss": None, "inner": [None, 1.5, 2, "nan", None, True]}
+
+
+def test_a_folder_appears_whole(tmp_path):
+    path = tmp_path / "deeper" / "folder"
+    with new_folder(path) as temporary:
+        (temporary / "file.txt").write_text("whole")
+        assert not path.exists()
+    assert [file.read_text() for file in path.iterdir()] == ["whole"]
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("interruption", [ZeroDivisionError, KeyboardInterrupt])
+def test_an_interrupted_folder_leaves_nothing(tmp_path, interruption):
+    with pytest.raises(interruption), new_folder(tmp_path / "folder") as temporary:
+        (temporary / "file.txt").write_text("half")
+        raise interruption
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_trouble_from_outside(tmp_path):
+    path = tmp_path / "folder"
+    with pytest.raises(OutsideError, match=r"folder: cannot be written \(No space left"), new_folder(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(OutsideError, match=r"folder: cannot be"), new_folder(tmp_path / "file" / "folder"):
+        pytest.fail("there is nowhere to write")
+
+
+def test_a_folder_is_removed_with_what_is_in_it(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file.txt").write_text("old")
+    remove_folder(tmp_path / "folder")
+    remove_folder(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(OutsideError, match="file: cannot be removed"):
+        remove_folder(tmp_path / "file")

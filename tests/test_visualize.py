@@ -1,0 +1,104 @@
+"""Which samples are drawn, where their pictures go, and what is left of an interrupted evaluation."""
+
+import types
+
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from rgbd_jax.report.files import new_folder
+from rgbd_jax.report.scores import Scores
+from rgbd_jax.visualize import ViewedBatch, file_name, write_run_pictures, write_sample_pictures
+
+SPLIT = types.SimpleNamespace(name="synthetic", class_names=("wave", "sit"))
+
+
+class DotTask:
+    """Draws one number of each sample."""
+
+    def __init__(self):
+        self.titles, self.common = [], []
+
+    def pictures(self, inputs, outputs, sample):
+        figure = Figure(figsize=(1, 1))
+        figure.suptitle = lambda text, **style: self.titles.append((text, float(outputs["dot"][sample])))
+        return {"dot": figure, "deeper/dot": Figure(figsize=(1, 1))}
+
+    def common_pictures(self, outputs):
+        self.common = outputs["dot"].tolist()
+        return {"dots": Figure(figsize=(1, 1))}
+
+
+def batches():
+    """Three samples, of which the second cannot be read, then two that are padded to three."""
+    for first, samples in ((0, [0, 2]), (3, [0, 1])):
+        numbers = np.arange(first, first + 3)
+        yield ViewedBatch(
+            np.array(samples),
+            np.array([f"clip/{number}" for number in numbers]),
+            np.zeros(3, np.int32),
+            np.where(numbers[:, None] % 2 == 0, [[0.75, 0.25]], [[0.5, 0.5 + 1e-6]]),
+            None,
+            {"dot": numbers.astype(np.float32)},
+        )
+
+
+def test_each_sample_has_a_folder_and_all_have_common_pictures(tmp_path):
+    task = DotTask()
+    write_sample_pictures(tmp_path, task, SPLIT, batches(), 4)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")) == sorted(
+        f"{number:03d}_clip_{clip}/{name}.png"
+        for number, clip in ((1, 0), (2, 2), (3, 3), (4, 4))
+        for name in ("dot", "deeper/dot")
+    ) + ["dots.png"]
+    assert task.common == [0, 2, 3, 4]
+    assert task.titles == [
+        ("clip/0\nwave, recognised with 75.0 %", 0),
+        ("clip/2\nwave, recognised with 75.0 %", 2),
+        ("clip/3\nwave, taken for sit with 50.0 %", 3),
+        ("clip/4\nwave, recognised with 75.0 %", 4),
+    ]
+
+
+def test_an_interrupted_run_leaves_no_half_folder(tmp_path):
+    def interrupted():
+        yield next(batches())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "pictures") as folder:
+        write_sample_pictures(folder, DotTask(), SPLIT, interrupted(), 4)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_to_draw_is_no_error(tmp_path):
+    write_sample_pictures(tmp_path, DotTask(), SPLIT, iter(()), 4)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "sample_id, expected",
+    [
+        ("S001C001P001R001A001", "007_S001C001P001R001A001"),
+        ("train/001/K_00001", "007_train_001_K_00001"),
+        ("../../etc", "007_.._.._etc"),
+        ("a b:c\\d\0e\n", "007_a_b_c_d_e_"),
+        ("", "007_"),
+        ("挥手", "007_挥手"),
+    ],
+)
+def test_names_are_safe(sample_id, expected):
+    assert file_name(7, sample_id) == expected
+
+
+def test_long_names_fit():
+    assert len(file_name(7, "手" * 1000).encode()) < 255
+
+
+def test_a_run_without_a_log_has_no_curves(tmp_path):
+    logits = np.eye(2, dtype=np.float32)
+    scores = Scores(np.array(["a", "b"]), logits, np.array([0, 1], np.int32), SPLIT.class_names)
+    write_run_pictures(tmp_path, scores, tmp_path / "metrics.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == ["accuracy_precision.png"]
+    height, width, _ = matplotlib.image.imread(tmp_path / "accuracy_precision.png").shape
+    assert 300 < height < 3000 and 300 < width < 3000
