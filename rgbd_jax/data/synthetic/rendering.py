@@ -22,7 +22,7 @@ _DEPTH_NOISE = 0.4  # standard deviation at 1 m, millimetres
 _STEP = 50  # millimetres between neighbours that are an edge
 _LOST = 0.004  # probability that a pixel has no depth
 _LOST_AT_EDGE = 0.08
-_COLOUR_NOISE = 3.0  # standard deviation, levels
+_COLOUR_NOISE = 2.0  # standard deviation, levels
 
 
 class Camera(NamedTuple):
@@ -83,8 +83,8 @@ def draw_scene(rng: np.random.Generator) -> Scene:
         backdrop=_draw_room(rng),
         light=light / np.linalg.norm(light),
         ambience=rng.uniform(0.35, 0.6),
-        zoom=rng.uniform(0.88, 1.0),
-        shift=rng.uniform(-0.04, 0.04, 2),
+        zoom=rng.uniform(0.86, 0.96),
+        shift=rng.uniform(-0.02, 0.02, 2),
     )
 
 
@@ -122,7 +122,7 @@ def render(joints: np.ndarray, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
 
 
 def aim(joints: np.ndarray, scene: Scene) -> Camera:
-    """The camera of a clip, which does not move: over time the body (T, V, 3) fills the frame."""
+    """The camera of a clip, which does not move: the body (T, V, 3) fills the frame but stays in it."""
     x, y, z = np.moveaxis(joints, -1, 0)
     right, down, around = -x / z, -y / z, _AROUND / z
     left_end, right_end = (right - around).min(), (right + around).max()
@@ -143,19 +143,17 @@ def _nearest_points(positions: np.ndarray, camera: Camera) -> tuple[np.ndarray, 
       Both (T, H, W).
     """
     num_frames, _, num_points = positions.shape
-    x, y, z = np.moveaxis(positions, 1, 0)
-    row, column = camera.project(x, y, z)
-    inside = (row >= 0) & (row < HEIGHT) & (column >= 0) & (column < WIDTH)
-    pixels = num_frames * HEIGHT * WIDTH
-    pixel = (np.arange(num_frames, dtype=np.int32)[:, None] * HEIGHT + row) * WIDTH + column
     # One number whose order is that of the depths and which tells the point; 31 bits hold both.
     bits = num_points.bit_length()
-    found = (1000 * z + 0.5).astype(np.int32) << bits | np.arange(num_points, dtype=np.int32)
+    numbers = np.arange(num_points, dtype=np.int32)
     nothing = np.iinfo(np.int32).max
-    nearest = np.full(pixels + 1, nothing, np.int32)  # the last for what is outside
-    np.minimum.at(nearest, np.where(inside, pixel, pixels).ravel(), found.ravel())
-    nearest[nearest == nothing] = 0
-    nearest = nearest[:pixels].reshape(num_frames, HEIGHT, WIDTH)
+    nearest = np.full((num_frames, HEIGHT * WIDTH), nothing, np.int32)
+    for seen, (x, y, z) in zip(nearest, positions, strict=True):  # frame by frame, which stays in the cache
+        row, column = camera.project(x, y, z)
+        inside = (row >= 0) & (row < HEIGHT) & (column >= 0) & (column < WIDTH)
+        found = (1000 * z + 0.5).astype(np.int32) << bits | numbers
+        np.minimum.at(seen, (WIDTH * row + column)[inside], found[inside])
+    nearest = np.where(nearest == nothing, 0, nearest).reshape(-1, HEIGHT, WIDTH)
     return nearest >> bits, nearest & ((1 << bits) - 1)
 
 

@@ -57,6 +57,7 @@ def test_depth_is_that_of_the_body_and_zero_around_it(shot):
 def test_the_body_fills_the_frame_and_has_no_holes(shot):
     _, _, (_, depth), _ = shot
     is_body = depth > 0
+    assert not (is_body[:, [0, -1]].any() or is_body[:, :, [0, -1]].any())
     rows, columns = (np.flatnonzero(is_body.any(axis)) for axis in ((0, 2), (0, 1)))
     assert max(np.ptp(rows) / rendering.HEIGHT, np.ptp(columns) / rendering.WIDTH) > 0.75
     neighbours = [np.roll(is_body, step, axis) for axis in (1, 2) for step in (1, -1)]
