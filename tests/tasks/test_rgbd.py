@@ -9,8 +9,10 @@ from flax import nnx
 from rgbd_jax.config import load_file, override
 from rgbd_jax.data.random_clips import configured_shape, random_batch
 from rgbd_jax.errors import UserError
+from rgbd_jax.experiment import Experiment
 from rgbd_jax.tasks import make_task
 from rgbd_jax.tasks.rgbd import distillation_weight
+from rgbd_jax.training import sharding
 from rgbd_jax.training.state import Network
 
 
@@ -100,6 +102,31 @@ def test_both_modalities_are_cut_alike_unless_it_is_switched_off():
     np.testing.assert_array_equal(alike["rgb"]["clip"], alike["depth"]["clip"])
     apart = clips("--config.task.shared_augmentation=False")
     assert np.abs(apart["rgb"]["clip"] - apart["depth"]["clip"]).max() > 0.1
+
+
+@pytest.mark.slow
+def test_eight_devices_train_as_one():
+    """Each device prepares its own clips; in float64, so that rounding stays invisible."""
+    config = override(load_file("configs/rgbd/isogd.py:depth,debug"), ["--config.model.drop_out=0.0"])
+    shape = configured_shape(config.data)
+    batch = random_batch(shape, 8)
+
+    def step_on(num_devices):
+        mesh = sharding.make_mesh(jax.devices()[:num_devices])
+        experiment = Experiment.build(config, shape, 2, mesh)
+        network = experiment.network
+        network.params, network.batch_stats = jax.tree.map(
+            lambda x: np.asarray(x, np.float64), (network.params, network.batch_stats)
+        )
+        state = experiment.initial_state()
+        return experiment.compiled_step()(state, sharding.put_batch(batch, mesh))
+
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        one, figures_of_one = step_on(1)
+        eight, figures_of_eight = step_on(8)
+        for found, expected in zip(jax.tree.leaves(eight.params), jax.tree.leaves(one.params), strict=True):
+            np.testing.assert_allclose(np.asarray(found), np.asarray(expected), rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(figures_of_eight["loss"], figures_of_one["loss"], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
