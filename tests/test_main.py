@@ -110,6 +110,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(start, finished_run, t
 def test_evaluation_gives_what_the_training_run_logged(finished_run, tmp_path, capsys):
     run = tmp_path / "elsewhere"
     shutil.copytree(finished_run, run)
+    (run / "eval" / "pictures").mkdir(parents=True)  # of an earlier evaluation
     # The checkpoint's path is all it takes; that there are eight devices here must not change a sample.
     main(["--mode=eval", f"--checkpoint={run}"])
     metrics = json.loads((run / "eval" / "metrics.json").read_text())
@@ -126,6 +127,19 @@ def test_evaluation_gives_what_the_training_run_logged(finished_run, tmp_path, c
         "confusion_matrix.png",
     }
     assert "of 32 samples" in capsys.readouterr().out
+
+
+def test_the_first_samples_are_drawn(finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    main(["--mode=eval", f"--workdir={run}", "--config.visualize=2"])
+    ids = np.load(run / "eval" / "scores.npz")["ids"]
+    folder = run / "eval" / "pictures"
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*.png")} == {
+        "curves.png",
+        "accuracy_precision.png",
+        *(f"{number:03d}_{name}/skeleton.png" for number, name in enumerate(ids[:2], start=1)),
+    }
 
 
 def test_evaluation_of_one_checkpoint_writes_to_its_run(finished_run, tmp_path):

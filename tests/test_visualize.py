@@ -2,13 +2,17 @@
 
 import types
 
+import jax.numpy as jnp
 import matplotlib.image
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from ml_collections import ConfigDict
 
+from rgbd_jax import visualize
 from rgbd_jax.report.files import new_folder
 from rgbd_jax.report.scores import Scores
+from rgbd_jax.training.sharding import make_mesh
 from rgbd_jax.visualize import ViewedBatch, file_name, write_run_pictures, write_sample_pictures
 
 SPLIT = types.SimpleNamespace(name="synthetic", class_names=("wave", "sit"))
@@ -59,6 +63,48 @@ def test_each_sample_has_a_folder_and_all_have_common_pictures(tmp_path):
         ("clip/3\nwave, taken for sit with 50.0 %", 3),
         ("clip/4\nwave, recognised with 75.0 %", 4),
     ]
+
+
+@pytest.mark.parametrize("limit, batch_size", [(32, 16), (8, 8)])
+def test_the_first_samples_that_can_be_read_are_viewed(monkeypatch, limit, batch_size):
+    """Ten of 40 samples on eight devices; the fourth cannot be read."""
+
+    def batches(split, *, batch_size, **options):
+        for first in range(0, 40, batch_size):
+            numbers = np.arange(first, first + batch_size, dtype=np.float32)
+            yield {
+                "number": numbers,
+                "id": np.array([f"clip{number:.0f}" for number in numbers]),
+                "label": np.zeros(batch_size, np.int32),
+                "mask": numbers != 3,
+            }
+            seen.append(first)
+
+    seen = []
+    monkeypatch.setattr(visualize, "evaluation_batches", batches)
+    config = ConfigDict(
+        dict(visualize=10, eval_batch_size=limit, seed=0, data=dict(num_workers=0, on_error="skip"))
+    )
+    task = types.SimpleNamespace(
+        prepare=lambda batch, key, train: batch["number"],
+        logits=lambda outputs, epoch: {"first": outputs["twice"], "second": outputs["large"]},
+        pictured=("twice", "absent"),
+    )
+    network = types.SimpleNamespace(
+        apply=lambda params, batch_stats, x, train: (
+            {"twice": jnp.stack([x * params, -x], axis=1), "large": x},
+            batch_stats,
+        )
+    )
+    viewer = visualize.make_viewer(config, task, network, range(40), make_mesh())
+    viewed = list(viewer(jnp.float32(2), (), 0))
+    assert seen == list(range(0, 10, batch_size))[:-1]  # no batch is read that is not needed
+    names = [str(batch.ids[sample]) for batch in viewed for sample in batch.samples]
+    assert names == [f"clip{number}" for number in (0, 1, 2, 4, 5, 6, 7, 8, 9, 10)]
+    for batch in viewed:
+        assert batch.outputs.keys() == {"twice"}
+        np.testing.assert_array_equal(batch.outputs["twice"][:, 0], 2 * batch.inputs)
+        np.testing.assert_allclose(batch.probabilities.sum(1), 1, rtol=1e-6)
 
 
 def test_an_interrupted_run_leaves_no_half_folder(tmp_path):

@@ -7,12 +7,13 @@ from matplotlib.figure import Figure
 
 _FRAMES = 8
 _COLOURS = ("tab:blue", "tab:orange")
-# The axes that are seen from each side, and the sign with which they run to the right.
-_VIEWS = {"from the front": (0, "x"), "from the side": (2, "z")}
+# The coordinate that runs to the right.
+_VIEWS = {"front": 0, "side": 2}
+_WIDTH = 13.0  # inches
 
 
 def skeleton_picture(joints: np.ndarray, parents: Sequence[int], unit: str = "") -> Figure:
-    """Draw the persons of a clip at 8 of its moments, from the front (x, y) and from the side (z, y).
+    """Draw the persons of a clip at 8 of its moments side by side, from the front (x, y) and the side (z, y).
 
     Args:
       joints: positions (T, M, V, C=3), y upwards; a person of zeros is not there.
@@ -20,26 +21,31 @@ def skeleton_picture(joints: np.ndarray, parents: Sequence[int], unit: str = "")
       unit: of the positions.
     """
     frames = np.linspace(0, len(joints) - 1, min(_FRAMES, len(joints))).astype(int)
-    persons = [person for person in range(joints.shape[1]) if joints[:, person].any()]
-    figure = Figure(figsize=(1.6 * len(frames) + 0.8, 5.6), dpi=150, layout="constrained")
-    panels = figure.subplots(len(_VIEWS), len(frames), sharex="row", sharey=True, squeeze=False)
-    for row, (view, (across, name)) in zip(panels, _VIEWS.items(), strict=True):
-        for axes, frame in zip(row, frames, strict=True):
-            for person in persons:
-                position = joints[frame, person]
+    persons = [person for person in range(joints.shape[1]) if joints[:, person].any()] or [0]
+    shown = joints[frames][:, persons]
+    low, high = shown.min((0, 1, 2)), shown.max((0, 1, 2))
+    extent = np.maximum(high - low, np.finfo(np.float32).tiny)
+    # From one moment to the next; in each view as far, so that both have one scale.
+    step = 1.15 * max(extent[across] for across in _VIEWS.values())
+    height = float(np.clip(_WIDTH * extent[1] / (step * len(frames)), 1, 5))
+    size = (_WIDTH + 1, len(_VIEWS) * (height + 0.6))
+    figure = Figure(figsize=size, dpi=150, layout="constrained")
+    for axes, (view, across) in zip(figure.subplots(len(_VIEWS)), _VIEWS.items(), strict=True):
+        middle = (low[across] + high[across]) / 2
+        for place, moment in enumerate(shown):
+            for person, position in zip(persons, moment, strict=True):
+                points = np.stack((position[:, across] - middle + place * step, position[:, 1]), axis=1)
+                # From each joint to its parent, then a gap.
+                bones = np.stack((points, points[list(parents)], np.full_like(points, np.nan)), axis=1)
                 colour = _COLOURS[person % len(_COLOURS)]
-                for joint, parent in enumerate(parents):
-                    bone = position[[joint, parent]]
-                    axes.plot(bone[:, across], bone[:, 1], color=colour, linewidth=1.2)
-                axes.plot(position[:, across], position[:, 1], ".", color=colour, markersize=3)
-            # Not "datalim": that one would change the shared limits from panel to panel.
-            axes.set_aspect("equal", adjustable="box")
-            axes.tick_params(labelsize=7)
-            axes.grid(alpha=0.3)
-            axes.set_xlabel(name + (f" in {unit}" if unit else ""), fontsize=8)
-            if axes in panels[0]:
-                axes.set_title(f"frame {frame + 1}", fontsize=9)
-        row[0].set_ylabel(f"{view}\ny" + (f" in {unit}" if unit else ""), fontsize=8)
+                axes.plot(*bones.reshape(-1, 2).T, color=colour, linewidth=1.2)
+                axes.plot(*points.T, ".", color=colour, markersize=3)
+        axes.set_title(f"from the {view}", fontsize=10)
+        axes.set_ylabel("y" + (f" in {unit}" if unit else ""))
+        axes.set_xticks(step * np.arange(len(frames)), [f"frame {frame + 1}" for frame in frames])
+        axes.set_xlim(-0.55 * step, (len(frames) - 0.45) * step)
+        axes.set_aspect("equal")
+        axes.grid(axis="y", alpha=0.3)
     return figure
 
 
