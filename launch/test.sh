@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs the tests in .venv, which it makes or completes first. Arguments go to pytest:
+# Runs the tests in .venv, which it makes or completes first, in two processes. Arguments go to pytest:
 #     bash launch/test.sh tests/report -k metrics
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 bash launch/environment.sh dev torch
-exec .venv/bin/python -m pytest "$@"
+exec .venv/bin/python -m pytest --numprocesses=2 "$@"

@@ -24,7 +24,7 @@ from rgbd_jax.errors import UserError
 
 # A run may be gone on with although these differ: they change where it stops and what it reports, not what it
 # computes.
-FREE_ON_RESUME = ("stop_epoch", "log_every", "data.data_dir", "data.num_workers")
+FREE_ON_RESUME = ("stop_epoch", "log_every", "visualize", "data.data_dir", "data.num_workers")
 
 _PREFIX = "--config"
 
