@@ -10,7 +10,7 @@ from flax import nnx
 
 from rgbd_jax.bench import main as bench
 from rgbd_jax.config import load_file, override, parity
-from rgbd_jax.data.random_clips import shape_of
+from rgbd_jax.data.random_clips import configured_shape
 from rgbd_jax.defaults import STREAMS
 from rgbd_jax.errors import UserError
 from rgbd_jax.main import main as train
@@ -19,12 +19,21 @@ from rgbd_jax.tasks import make_task
 from rgbd_jax.training import sharding
 from rgbd_jax.training.state import Network
 
-PARAMETERS = {"configs/gap/nw_ucla.py": 1_426_892, "configs/gap/ntu60_xsub.py": 1_446_672}
-
+SKELETONS = ("configs/gap/nw_ucla.py", "configs/gap/ntu60_xsub.py")
+VIDEO = [f"configs/rgbd/{name}.py" for name in ("ntu_cs", "ntu_cv", "isogd", "nvgesture", "thu_read")]
 FILES = sorted(map(str, Path("configs").rglob("*.py")))
-VARIANTS = ["configs/demo.py"] + [
-    f"{file}:{stream},plain" for file, stream in itertools.product(PARAMETERS, STREAMS)
+VARIANTS = [
+    "configs/demo.py",
+    "configs/rgbd/jester.py:rgb",
+    *(f"{file}:{stream},plain" for file, stream in itertools.product(SKELETONS, STREAMS)),
+    *(f"{file}:{modality}" for file, modality in itertools.product(VIDEO, ("rgb", "depth", "fusion"))),
+    *(f"configs/demo_rgbd.py:{modality}" for modality in ("rgb", "depth", "fusion")),
 ]
+# As published, of those variants whose count is on record.
+PARAMETERS = {f"configs/gap/nw_ucla.py:{stream},plain": 1_426_892 for stream in STREAMS}
+PARAMETERS |= {f"configs/gap/ntu60_xsub.py:{stream},plain": 1_446_672 for stream in STREAMS}
+PARAMETERS |= {f"configs/rgbd/ntu_cs.py:{modality}": 38_196_822 for modality in ("rgb", "depth")}
+PARAMETERS |= {"configs/rgbd/ntu_cs.py:fusion": 79_828_412}
 
 
 def test_no_config_file_is_forgotten_here():
@@ -38,11 +47,12 @@ def test_config_files_offer_the_streams_that_exist():
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_config_builds_its_network(variant):
     config = override(load_file(variant), [])
-    network = Network(make_task(config, shape_of(config.data.name)).network(nnx.Rngs(0)))
+    task = make_task(config, configured_shape(config.data))
+    network = Network(task.network(nnx.Rngs(0)))
     count = sum(leaf.size for leaf in jax.tree.leaves(network.params))
-    assert count == PARAMETERS.get(variant.partition(":")[0], count)
+    assert count == PARAMETERS.get(variant, count)
     if ":" in variant:
-        assert config.task.stream == variant.partition(":")[2].removesuffix(",plain")
+        assert task.view == variant.partition(":")[2].removesuffix(",plain")
 
 
 def test_the_debug_variant_trains_two_steps(tmp_path, monkeypatch):
@@ -63,7 +73,7 @@ def test_the_debug_variant_trains_two_steps(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "variant", ["configs/gap/nw_ucla.py:bone,plain,debug", "configs/gap/ntu60_xsub.py:joint,plain,debug"]
+    "variant", ["configs/gap/nw_ucla.py:bone,plain,debug", "configs/rgbd/jester.py:rgb,debug"]
 )
 def test_the_debug_variant_takes_two_steps(variant, tmp_path, capsys):
     """Through the benchmark, which needs no data set; it does the same step as training."""
@@ -112,13 +122,13 @@ def test_flops_are_those_of_the_whole_step_also_when_it_accumulates(tmp_path):
         ("--config.model.layout=coco17", "config.model.layout='coco17': allowed are ntu25, ucla20"),
         ("--config.task.feeder=nyu", "config.task.feeder='nyu': allowed are ntu, ucla"),
         ("--config.task.stream=bones", "config.task.stream='bones': allowed are joint, bone"),
-        ("--config.task.name=video", "config.task.name='video': allowed are skeleton"),
+        ("--config.task.name=video", "config.task.name='video': allowed are skeleton, rgbd, fusion"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_named(override_text, message):
     config = override(load_file("configs/demo.py"), [override_text])
     with pytest.raises(UserError, match=message):
-        make_task(config, shape_of(config.data.name))
+        make_task(config, configured_shape(config.data))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +151,7 @@ def test_a_value_that_is_not_allowed_is_named(override_text, message):
 def test_a_config_for_other_data_is_refused(overrides, message):
     config = override(load_file("configs/demo.py"), overrides)
     with pytest.raises(UserError, match=message):
-        make_task(config, shape_of("synthetic"))
+        make_task(config, configured_shape(config.data))
 
 
 def test_all_stands_for_every_parity_name():
@@ -156,7 +166,7 @@ def test_published_bones_are_asked_for_by_parity():
     plain = override(load_file("configs/gap/nw_ucla.py:joint,plain"), gap)
     published = override(plain, ["--config.parity=ucla_bones"])
     layouts = [
-        make_task(config, shape_of(config.data.name)).network(nnx.Rngs(0)).layout.name
+        make_task(config, configured_shape(config.data)).network(nnx.Rngs(0)).layout.name
         for config in (plain, published)
     ]
     assert layouts == ["ucla20", "ucla20_published"]
