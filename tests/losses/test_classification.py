@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from golden import motion_cases
 
 from rgbd_jax.losses.classification import correct, cross_entropy
 
@@ -14,6 +15,18 @@ def test_smoothing_mixes_the_label_with_all_classes():
     np.testing.assert_allclose(cross_entropy(LOGITS, LABELS), nll, rtol=1e-6)
     expected = 0.9 * nll + 0.1 * -log_p.mean(1)
     np.testing.assert_allclose(cross_entropy(LOGITS, LABELS, 0.1), expected, rtol=1e-6)
+
+
+def test_against_the_published_loss():
+    case = motion_cases.load("label_smoothing_a")
+    x, labels = jnp.asarray(case.inputs["x"]), jnp.asarray(case.outputs["target"], jnp.int32)
+
+    def loss(x):
+        return cross_entropy(x, labels, case.params["smoothing"]).mean()
+
+    case.check("loss", loss(x))
+    case.check("plain", cross_entropy(x, labels).mean())
+    case.check("grad_x", jax.grad(loss)(x))
 
 
 def test_the_loss_of_bfloat16_logits_is_float32():
