@@ -28,6 +28,9 @@ from rgbd_jax.training.state import Arrays, Network, TrainState, create_state, u
 Figures = dict[str, jax.Array]
 TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Figures]]
 
+# Of config.schedule, what only concerns the plateau.
+PLATEAU_KEYS = ("patience", "cooldown")
+
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
@@ -63,23 +66,8 @@ class Experiment:
           UserError: if the config does not fit the task or the data.
         """
         task = make_task(config, data)
-        keys = config.schedule.to_dict()
-        plateau_keys = {name: keys.pop(name) for name in ("patience", "cooldown")}
-        schedule = learning_rate(
-            **keys,
-            batch_size=config.batch_size,
-            num_epochs=config.num_epochs,
-            steps_per_epoch=epoch_steps,
-            published_warm_up=config.task.name if "rgbd_warm_up" in parity(config) else None,
-        )
-        plateau = None
-        if config.schedule.name == "plateau":
-            plateau = Plateau(
-                factor=config.schedule.decay_rate,
-                minimum=config.schedule.minimum / float(schedule(config.num_epochs * epoch_steps)),
-                first_epoch=round(config.schedule.warm_up * config.num_epochs),
-                **plateau_keys,
-            )
+        schedule = make_schedule(config, epoch_steps)
+        plateau = make_plateau(config, float(schedule(config.num_epochs * epoch_steps)))
         network = Network(task.network(nnx.Rngs(config.seed)))
         optimizer = make_optimizer(schedule, **config.optimizer)
         return cls(config, mesh, task, network, schedule, plateau, optimizer, epoch_steps)
@@ -184,6 +172,32 @@ class Experiment:
             one_part, nothing, (split, jax.random.split(dropout_key, parts))
         )
         return optax.tree.scale(1 / parts, grads), (batch_stats, sums)
+
+
+def make_schedule(config: ConfigDict, epoch_steps: int) -> optax.Schedule:
+    """The learning rate of each step, for the config's batch size and number of epochs."""
+    keys, task = config.schedule.to_dict(), config.task.name
+    is_published = "rgbd_warm_up" in parity(config) and task in ("rgbd", "fusion")
+    return learning_rate(
+        **{name: value for name, value in keys.items() if name not in PLATEAU_KEYS},
+        batch_size=config.batch_size,
+        num_epochs=config.num_epochs,
+        steps_per_epoch=epoch_steps,
+        published_warm_up=task if is_published else None,
+    )
+
+
+def make_plateau(config: ConfigDict, rate: float) -> Plateau | None:
+    """What lowers the learning rate, `rate` after the warm-up, where the validation gets no better."""
+    schedule = config.schedule
+    if schedule.name != "plateau":
+        return None
+    return Plateau(
+        factor=schedule.decay_rate,
+        minimum=schedule.minimum / rate,
+        first_epoch=round(schedule.warm_up * config.num_epochs),
+        **{name: schedule[name] for name in PLATEAU_KEYS},
+    )
 
 
 def prepare_sharded(task: Task, batch: Batch, key: jax.Array, mesh: Mesh, *, train: bool) -> Any:

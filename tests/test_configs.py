@@ -13,6 +13,7 @@ from rgbd_jax.config import load_file, override, parity
 from rgbd_jax.data.random_clips import configured_shape
 from rgbd_jax.defaults import STREAMS
 from rgbd_jax.errors import UserError
+from rgbd_jax.experiment import make_schedule
 from rgbd_jax.main import main as train
 from rgbd_jax.preprocess import skeleton as preprocess
 from rgbd_jax.tasks import make_task
@@ -159,6 +160,17 @@ def test_all_stands_for_every_parity_name():
         "ucla_bones",
         "rgbd_warm_up",
     }
+
+
+def test_the_published_warm_up_is_of_the_video_networks_alone():
+    published = ["--config.parity=all"]
+    for variant, differs in (
+        ("configs/gap/nw_ucla.py:joint,plain", False),
+        ("configs/rgbd/ntu_cs.py:rgb", True),
+    ):
+        config = load_file(variant)
+        rates = [float(make_schedule(c, 10)(5)) for c in (config, override(config, published))]
+        assert (rates[0] != rates[1]) == differs
 
 
 def test_published_bones_are_asked_for_by_parity():
