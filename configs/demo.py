@@ -18,7 +18,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.log_every = 5
     config.data.name = "synthetic"
 
-    config.task.window = 32
+    config.task.window = 16
     config.model.num_persons = 1
     config.model.base_width = 16
 

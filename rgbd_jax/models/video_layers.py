@@ -116,7 +116,7 @@ def _kernel_gradient(x, cotangent, shape, stride):
         flat = cotangent.reshape(-1, out_channels)
         return total + jnp.matmul(taps, flat, preferred_element_type=total.dtype), None
 
-    summed_in = jnp.promote_types(x.dtype, jnp.float32)
+    summed_in = x.dtype if x.dtype.itemsize >= 4 else jnp.float32
     total = jnp.zeros((rows * columns * stride**2 * shape[-1], out_channels), summed_in)
     total, _ = jax.lax.scan(add_frame, total, (x.swapaxes(0, 1), cotangent.swapaxes(0, 1)))
     total = total.reshape(rows, columns, stride, stride, -1, out_channels).transpose(5, 0, 2, 1, 3, 4)
