@@ -22,12 +22,12 @@ from rgbd_jax.config import ConfigArguments, from_dict
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import Split, evaluation_batches, open_configured_split
 from rgbd_jax.errors import UserError
-from rgbd_jax.experiment import prepare_sharded
+from rgbd_jax.experiment import compiled_evaluation
 from rgbd_jax.report.evaluation import write_evaluation
 from rgbd_jax.report.files import new_folder, remove_folder
 from rgbd_jax.report.scores import Scores
 from rgbd_jax.tasks import make_task
-from rgbd_jax.tasks.task import Batch, Task
+from rgbd_jax.tasks.task import Outputs, Task
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import describe, load_weights, run_of
 from rgbd_jax.training.state import Arrays, Network
@@ -92,12 +92,11 @@ def make_scorer(
     """
     sharding.check_batch_size("eval_batch_size", config.eval_batch_size, mesh)
 
-    def eval_step(params: Arrays, batch_stats: Arrays, batch: Batch, epoch: int) -> dict[str, jax.Array]:
-        inputs = prepare_sharded(task, batch, jax.random.key(config.seed), mesh, train=False)
-        outputs, _ = network.apply(params, batch_stats, inputs, train=False)
+    def logits_of(inputs: Any, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
+        del inputs
         return task.logits(outputs, epoch)
 
-    eval_step = jax.jit(eval_step, out_shardings=sharding.replicated(mesh))
+    eval_step = compiled_evaluation(config, task, network, mesh, logits_of)
 
     def score(params: Arrays, batch_stats: Arrays, epoch: int) -> Scores:
         ids, labels, logits = [], [], defaultdict(list)
@@ -121,16 +120,16 @@ def make_scorer(
             real = batch["mask"]
             ids.append(batch["id"][real])
             labels.append(batch["label"][real])
-            outputs = eval_step(params, batch_stats, sharding.put_batch(batch, mesh), np.int32(epoch))
+            outputs = eval_step(params, batch_stats, sharding.put_batch(batch, mesh), epoch)
             for name, found in outputs.items():
                 logits[name].append(np.asarray(found)[real])
-        main, *others = ((name, np.concatenate(found)) for name, found in logits.items())
+        branches = {name: np.concatenate(found) for name, found in logits.items()}
         return Scores(
             ids=np.concatenate(ids),
-            logits=main[1],
+            logits=next(iter(branches.values())),
             labels=np.concatenate(labels),
             class_names=tuple(split.class_names),
-            branches=dict([main, *others]) if others else {},
+            branches=branches if len(branches) > 1 else {},
             published=task.published,
             data_set=split.name,
             split=split.split,

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
@@ -19,7 +20,7 @@ from ml_collections import ConfigDict
 
 from rgbd_jax.config import parity
 from rgbd_jax.tasks import make_task
-from rgbd_jax.tasks.task import Batch, Task
+from rgbd_jax.tasks.task import Batch, Outputs, Task
 from rgbd_jax.training import sharding
 from rgbd_jax.training.optimizer import learning_rate, make_optimizer
 from rgbd_jax.training.plateau import Plateau
@@ -67,7 +68,7 @@ class Experiment:
         """
         task = make_task(config, data)
         schedule = make_schedule(config, epoch_steps)
-        plateau = make_plateau(config, float(schedule(config.num_epochs * epoch_steps)))
+        plateau = make_plateau(config, schedule, epoch_steps)
         network = Network(task.network(nnx.Rngs(config.seed)))
         optimizer = make_optimizer(schedule, **config.optimizer)
         return cls(config, mesh, task, network, schedule, plateau, optimizer, epoch_steps)
@@ -187,16 +188,17 @@ def make_schedule(config: ConfigDict, epoch_steps: int) -> optax.Schedule:
     )
 
 
-def make_plateau(config: ConfigDict, rate: float) -> Plateau | None:
-    """What lowers the learning rate, `rate` after the warm-up, where the validation gets no better."""
-    schedule = config.schedule
-    if schedule.name != "plateau":
+def make_plateau(config: ConfigDict, schedule: optax.Schedule, epoch_steps: int) -> Plateau | None:
+    """What lowers the learning rate where the validation gets no better; None if the config asks for none."""
+    keys = config.schedule
+    if keys.name != "plateau":
         return None
+    after_warm_up = float(schedule(config.num_epochs * epoch_steps))
     return Plateau(
-        factor=schedule.decay_rate,
-        minimum=schedule.minimum / rate,
-        first_epoch=round(schedule.warm_up * config.num_epochs),
-        **{name: schedule[name] for name in PLATEAU_KEYS},
+        factor=keys.decay_rate,
+        minimum=keys.minimum / after_warm_up,
+        first_epoch=round(keys.warm_up * config.num_epochs),
+        **{name: keys[name] for name in PLATEAU_KEYS},
     )
 
 
@@ -208,3 +210,28 @@ def prepare_sharded(task: Task, batch: Batch, key: jax.Array, mesh: Mesh, *, tra
     return jax.shard_map(prepare, mesh=mesh, in_specs=(data, everywhere), out_specs=data, check_vma=False)(
         batch, key
     )
+
+
+def compiled_evaluation(
+    config: ConfigDict,
+    task: Task,
+    network: Network,
+    mesh: Mesh,
+    result: Callable[[Any, Outputs, jax.Array], Any],
+) -> Callable[[Arrays, Arrays, Batch, int], Any]:
+    """What the network makes of a raw global batch without augmentation, compiled.
+
+    Args:
+      result: of (inputs, outputs, epoch), what is wanted of it.
+
+    Returns:
+      A function of (parameters, batch statistics, batch, epoch).
+    """
+
+    def evaluation_step(params: Arrays, batch_stats: Arrays, batch: Batch, epoch: jax.Array) -> Any:
+        inputs = prepare_sharded(task, batch, jax.random.key(config.seed), mesh, train=False)
+        outputs, _ = network.apply(params, batch_stats, inputs, train=False)
+        return result(inputs, outputs, epoch)
+
+    step = jax.jit(evaluation_step, out_shardings=sharding.replicated(mesh))
+    return lambda params, batch_stats, batch, epoch: step(params, batch_stats, batch, np.int32(epoch))

@@ -19,12 +19,12 @@ from tqdm import tqdm
 
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import Split, evaluation_batches
-from rgbd_jax.experiment import prepare_sharded
+from rgbd_jax.experiment import compiled_evaluation
 from rgbd_jax.report.logs import read_rows
 from rgbd_jax.report.metrics import confusion_matrix
 from rgbd_jax.report.pictures import accuracy_precision_picture, curves_picture
 from rgbd_jax.report.scores import Scores
-from rgbd_jax.tasks.task import Batch, Task
+from rgbd_jax.tasks.task import Outputs, Task
 from rgbd_jax.training import sharding
 from rgbd_jax.training.state import Arrays, Network
 
@@ -60,14 +60,12 @@ def make_viewer(config: ConfigDict, task: Task, network: Network, split: Split, 
     wanted, devices = min(config.visualize, len(split)), mesh.shape["data"]
     batch_size = min(config.eval_batch_size, -(-wanted // devices) * devices)
 
-    def view_step(params: Arrays, batch_stats: Arrays, batch: Batch, epoch: int) -> tuple:
-        inputs = prepare_sharded(task, batch, jax.random.key(config.seed), mesh, train=False)
-        outputs, _ = network.apply(params, batch_stats, inputs, train=False)
+    def seen(inputs: Any, outputs: Outputs, epoch: jax.Array) -> tuple:
         logits, *_ = task.logits(outputs, epoch).values()
         pictured = {name: outputs[name] for name in task.pictured if name in outputs}
         return jax.nn.softmax(logits), inputs, pictured
 
-    view_step = jax.jit(view_step, out_shardings=sharding.replicated(mesh))
+    view_step = compiled_evaluation(config, task, network, mesh, seen)
 
     def view(params: Arrays, batch_stats: Arrays, epoch: int) -> Iterator[ViewedBatch]:
         left = wanted
@@ -82,7 +80,7 @@ def make_viewer(config: ConfigDict, task: Task, network: Network, split: Split, 
         for batch in batches:
             samples = np.flatnonzero(batch["mask"])[:left]
             left -= len(samples)
-            found = view_step(params, batch_stats, sharding.put_batch(batch, mesh), np.int32(epoch))
+            found = view_step(params, batch_stats, sharding.put_batch(batch, mesh), epoch)
             yield ViewedBatch(samples, batch["id"], batch["label"], *sharding.to_host(found))
             if not left:
                 return

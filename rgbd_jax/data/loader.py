@@ -13,7 +13,7 @@ from typing import Any
 import grain
 import numpy as np
 
-from rgbd_jax.data.builders import BUILDERS, builder_class
+from rgbd_jax.data.builders import BUILDERS, builder_class, reading_of
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.records import Record
 from rgbd_jax.data.split import Row, Split, UnreadableClip
@@ -32,8 +32,7 @@ def is_prepared(name: str, data_dir: str | os.PathLike) -> bool:
 
 def open_configured_split(data: Mapping[str, Any], split: str) -> Split:
     """Open a split as `config.data` says; see `open_split`."""
-    reading = {key: data[key] for key in builder_class(data["name"]).READING if key in data}
-    return open_split(data["name"], data["data_dir"], split, limit=data["limit"], **reading)
+    return open_split(data["name"], data["data_dir"], split, limit=data["limit"], **reading_of(data))
 
 
 def open_split(

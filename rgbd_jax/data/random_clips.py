@@ -1,14 +1,14 @@
 """Random raw batches in the shape of a data set, for measuring speed where the data set itself is absent."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from rgbd_jax.data.builders import builder_class
+from rgbd_jax.data.builders import reading_of
 from rgbd_jax.data.loader import Batch
-from rgbd_jax.data.video_split import FrameFormat
+from rgbd_jax.data.video_split import Formats, FrameFormat, choose_formats
 from rgbd_jax.errors import UserError
 
 _FARTHEST = 4500  # millimetres that a depth camera sees
@@ -37,17 +37,12 @@ class VideoShape:
     """Number of classes, the largest frame by modality, and how many frames are sampled."""
 
     num_classes: int
-    formats: Mapping[str, FrameFormat]
+    formats: Formats
     num_frames: int = 64
 
     @property
     def modalities(self) -> tuple[str, ...]:
         return tuple(self.formats)
-
-    def reading(self, modalities: Sequence[str] = (), num_frames: int = 64) -> "VideoShape":
-        """The shape where these modalities, all if none is named, and so many frames are read."""
-        formats = {name: self.formats[name] for name in modalities or self.formats}
-        return dataclasses.replace(self, formats=formats, num_frames=num_frames)
 
     def random_clips(self, batch_size: int, draw: np.random.Generator) -> Batch:
         """Noise; every frame has the full size."""
@@ -86,13 +81,11 @@ def configured_shape(data: Mapping[str, Any]) -> Shape:
     shape = shape_of(data["name"])
     if not isinstance(shape, VideoShape):
         return shape
-    reading = {key: data[key] for key in builder_class(data["name"]).READING if key in data}
-    if lacking := [name for name in reading.get("modalities", ()) if name not in shape.formats]:
-        raise UserError(
-            f"config.data.modalities={tuple(reading['modalities'])}: {data['name']} has no {lacking[0]};"
-            f" it has {', '.join(shape.formats)}"
-        )
-    return shape.reading(**reading)
+    reading = reading_of(data)
+    if "modalities" in reading:
+        modalities = reading.pop("modalities")
+        reading["formats"] = choose_formats(shape.formats, modalities, data["name"])
+    return dataclasses.replace(shape, **reading)
 
 
 def shape_of(name: str) -> Shape:

@@ -1,7 +1,7 @@
 """Video clips as rows of a batch: of the stored frames, only those that are sampled are decoded."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from rgbd_jax.data import images
 from rgbd_jax.data.records import Record
 from rgbd_jax.data.sampling import sample_frames
 from rgbd_jax.data.split import Row, Split, UnreadableClip
+from rgbd_jax.errors import UserError
 
 
 class FrameFormat(NamedTuple):
@@ -30,6 +31,28 @@ class FrameFormat(NamedTuple):
         return np.uint16 if self.channels == images.DEPTH else np.uint8
 
 
+Formats = Mapping[str, FrameFormat]
+
+
+def choose_formats(formats: Formats, modalities: Sequence[str], place: str) -> Formats:
+    """Those of the modalities that are to be read, all of them if none is named.
+
+    Args:
+      formats: of the data set, by modality.
+      modalities: `config.data.modalities`.
+      place: what the data set is called in messages.
+
+    Raises:
+      UserError: the data set lacks one.
+    """
+    if lacking := [name for name in modalities if name not in formats]:
+        raise UserError(
+            f"config.data.modalities={tuple(modalities)}: {place} has no {lacking[0]};"
+            f" it has {', '.join(formats)}"
+        )
+    return {name: formats[name] for name in modalities or formats}
+
+
 @dataclasses.dataclass(frozen=True)
 class VideoSplit(Split):
     """Records with the encoded frames of each modality, `rgb` and `depth`.
@@ -40,7 +63,7 @@ class VideoSplit(Split):
     """
 
     num_frames: int
-    formats: Mapping[str, FrameFormat]
+    formats: Formats
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -5,13 +5,11 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rgbd_jax.models.dense import Dense, NormDense
-from rgbd_jax.models.i3dwtrans import Trunk
+from rgbd_jax.models.i3dwtrans import PICTURES, Trunk
 from rgbd_jax.models.layers import BatchNorm
-from rgbd_jax.models.temporal_network import BRANCHES, join_branches
+from rgbd_jax.models.temporal_network import join_branches
 
 MODALITIES = ("rgb", "depth")
-# What each trunk shows in pictures.
-PICTURES = ("mixed_4b", "mixed_5c", "enhancement", *(f"attention_{name}" for name in BRANCHES))
 
 
 class FusionNet(nnx.Module):

@@ -10,6 +10,8 @@ from rgbd_jax.models.inception import SpatialNetwork
 from rgbd_jax.models.temporal_network import BRANCHES, TemporalNetwork, join_branches
 
 WIDTH = 512
+# What each trunk shows in pictures.
+PICTURES = ("mixed_4b", "mixed_5c", "enhancement", *(f"attention_{name}" for name in BRANCHES))
 
 
 class Trunk(nnx.Module):

@@ -1,50 +1,33 @@
 """Actions and gestures from colour and depth together: FusionNet (MotionRGBD, CVPR 2022)."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from matplotlib.figure import Figure
-from ml_collections import ConfigDict
 
-from rgbd_jax.losses.classification import correct, cross_entropy
+from rgbd_jax.losses.classification import cross_entropy
 from rgbd_jax.losses.fusion import modality_loss, reconstruction_loss
-from rgbd_jax.models.fusion import PICTURES, FusionNet
-from rgbd_jax.tasks.rgbd import distillation_weight
+from rgbd_jax.models.fusion import MODALITIES, FusionNet
+from rgbd_jax.models.i3dwtrans import PICTURES
 from rgbd_jax.tasks.task import Batch, Outputs
-from rgbd_jax.tasks.video_input import VideoInput, check_modalities, trunk_options
 from rgbd_jax.tasks.video_pictures import clip_pictures, mean_similarity_picture
+from rgbd_jax.tasks.video_task import VideoTask
 
-MODALITIES = ("rgb", "depth")
-BRANCHES = ("fused", *MODALITIES)
+CLASSIFIERS = ("fused", *MODALITIES)
 
 
-class FusionTask:
+class FusionTask(VideoTask):
     """Classifies pairs of a colour and a depth clip of the same moments."""
 
-    reported = ("loss", "top1", *(f"top1_{name}" for name in MODALITIES), "distillation")
+    modalities = (MODALITIES,)
+    branches = MODALITIES
     published = (("fused",), ("rgb", "depth"), ("rgb", "depth", "fused"))
     pictured = tuple(f"{modality}_{name}" for modality in MODALITIES for name in PICTURES)
     view = "fusion"
 
-    def __init__(self, config: ConfigDict, data: Any):
-        """
-        Args:
-          data: has `num_classes` and `modalities`.
-
-        Raises:
-          UserError: if a key of `config.task` has a value that is not allowed, or one that does not fit the
-            data.
-        """
-        check_modalities(config, (MODALITIES,), data.modalities)
-        self._config = config
-        self._num_classes = data.num_classes
-        self._input = VideoInput(config.task)
-
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
-        return FusionNet(num_classes=self._num_classes, rngs=rngs, **trunk_options(self._config))
+        return FusionNet(num_classes=self._num_classes, rngs=rngs, **self._trunk_options())
 
     def prepare(self, batch: Batch, key: jax.Array, *, train: bool) -> dict[str, dict[str, jax.Array]]:
         """Both clips of a sample are cut, turned and flipped alike, or each on its own as published."""
@@ -63,17 +46,14 @@ class FusionTask:
         self, outputs: Outputs, batch: Batch, epoch: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         labels, smoothing = batch["label"], self._config.task.label_smoothing
-        losses = sum(cross_entropy(outputs[name], labels, smoothing) for name in BRANCHES)
+        losses = sum(cross_entropy(outputs[name], labels, smoothing) for name in CLASSIFIERS)
         losses += modality_loss(outputs["rgb_modality"], outputs["depth_modality"])
         losses += reconstruction_loss(outputs["decoded"], outputs["rgb_features"], outputs["depth_features"])
-        losses += distillation_weight(self._config, epoch) * outputs["distillation"]
-        sums = {"loss": losses.sum(), "top1": correct(outputs["fused"], labels).sum()}
-        sums |= {f"top1_{name}": correct(outputs[name], labels).sum() for name in MODALITIES}
-        return losses.mean(), sums | {"distillation": outputs["distillation"].sum()}
+        return self._whole_loss(losses, outputs, outputs, batch, epoch)
 
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         del epoch
-        return {name: outputs[name].astype(jnp.float32) for name in BRANCHES}
+        return {name: outputs[name].astype(jnp.float32) for name in CLASSIFIERS}
 
     def pictures(
         self, inputs: dict[str, dict[str, np.ndarray]], outputs: dict[str, np.ndarray], sample: int

@@ -3,51 +3,38 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from rgbd_jax.losses.classification import correct, cross_entropy
-from rgbd_jax.models.fusion import PICTURES
-from rgbd_jax.models.i3dwtrans import I3DWTrans, fuse, sharpness_temperature
+from rgbd_jax.losses.classification import cross_entropy
+from rgbd_jax.models.i3dwtrans import PICTURES, I3DWTrans, fuse, sharpness_temperature
+from rgbd_jax.models.temporal_network import BRANCHES
 from rgbd_jax.tasks.task import Batch, Outputs
-from rgbd_jax.tasks.video_input import VideoInput, check_modalities, trunk_options
 from rgbd_jax.tasks.video_pictures import clip_pictures, mean_similarity_picture
+from rgbd_jax.tasks.video_task import VideoTask
 
-BRANCHES = ("small", "media", "large")
 
-
-class RgbdTask:
+class RgbdTask(VideoTask):
     """Classifies clips of one modality.
 
     The loss is the cross entropy of the fused scores and, with their own weights, of the three branches; and
     from an epoch on the distillation of what the branches found into the recoupling module.
     """
 
-    reported = ("loss", "top1", *(f"top1_{name}" for name in BRANCHES), "distillation")
+    modalities = (("rgb",), ("depth",))
+    branches = BRANCHES
     # The published program takes the branches for one another; its figure is the best of these.
     published = (("large",), ("fused", "small"), ("fused", "media"), ("small", "media"))
     pictured = PICTURES
 
     def __init__(self, config: ConfigDict, data: Any):
-        """
-        Args:
-          data: has `num_classes` and `modalities`.
-
-        Raises:
-          UserError: if a key of `config.task` has a value that is not allowed, or one that does not fit the
-            data.
-        """
-        check_modalities(config, (("rgb",), ("depth",)), data.modalities)
-        self._config = config
-        self._num_classes = data.num_classes
-        self._input = VideoInput(config.task)
+        super().__init__(config, data)
         (self.view,) = data.modalities
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
-        return I3DWTrans(num_classes=self._num_classes, rngs=rngs, **trunk_options(self._config))
+        return I3DWTrans(num_classes=self._num_classes, rngs=rngs, **self._trunk_options())
 
     def prepare(self, batch: Batch, key: jax.Array, *, train: bool) -> dict[str, jax.Array]:
         return self._input(batch, self.view, self._input.draw_keys(batch, key), train=train)
@@ -62,10 +49,7 @@ class RgbdTask:
             for name, weight in weights
             if weight
         )
-        losses += distillation_weight(self._config, epoch) * outputs["distillation"]
-        sums = {"loss": losses.sum(), "top1": correct(logits["fused"], labels).sum()}
-        sums |= {f"top1_{name}": correct(logits[name], labels).sum() for name in BRANCHES}
-        return losses.mean(), sums | {"distillation": outputs["distillation"].sum()}
+        return self._whole_loss(losses, outputs, logits, batch, epoch)
 
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         temperature = 1.0
@@ -82,13 +66,3 @@ class RgbdTask:
     def common_pictures(self, outputs: dict[str, np.ndarray]) -> dict[str, Figure]:
         samples = range(len(outputs["mixed_5c"]))
         return {"attention_similarity": mean_similarity_picture(outputs, samples)}
-
-
-def distillation_weight(config: ConfigDict, epoch: jax.Array) -> jax.Array:
-    """The weight of each sample's distillation in the mean loss of a batch; 0 before it sets in.
-
-    The published loss takes the sum over a batch; stated for its size, it does not depend on ours.
-    """
-    task = config.task
-    first = round(task.distillation_from * config.num_epochs)
-    return jnp.where(epoch >= first, task.distillation * task.distillation_batch, 0.0).astype(jnp.float32)

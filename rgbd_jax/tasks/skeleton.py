@@ -18,12 +18,11 @@ from rgbd_jax.models.gap import GAP
 from rgbd_jax.models.skeleton_graph import LAYOUTS
 from rgbd_jax.preprocess import skeleton as preprocess
 from rgbd_jax.report.pictures import motion_picture, skeleton_picture
-from rgbd_jax.tasks.task import Batch, Outputs
+from rgbd_jax.tasks.task import Batch, Outputs, compute_dtype
 
 NETWORKS = {"ctrgcn": CTRGCN, "gap": GAP, "baseline_gcn": BaselineGCN}
 # The parents in the bone stream of each published feeder.
 FEEDERS = {"ntu": preprocess.NTU_PARENTS, "ucla": preprocess.UCLA_PARENTS}
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 class SkeletonTask:
@@ -73,7 +72,7 @@ class SkeletonTask:
             base_width=model.base_width,
             adaptive=model.adaptive,
             drop_out=model.drop_out,
-            dtype=None if self._config.dtype == "float32" else DTYPES[self._config.dtype],
+            dtype=compute_dtype(self._config),
             rngs=rngs,
             **own_options,
         )

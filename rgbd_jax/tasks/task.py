@@ -3,9 +3,12 @@
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.typing import DTypeLike
 from matplotlib.figure import Figure
+from ml_collections import ConfigDict
 
 Batch = dict[str, jax.Array]
 Outputs = dict[str, jax.Array]
@@ -56,3 +59,8 @@ class Task(Protocol):
 
     def common_pictures(self, outputs: dict[str, np.ndarray]) -> dict[str, Figure]:
         """Draw what all samples of `outputs` show together, by the name of the picture's file."""
+
+
+def compute_dtype(config: ConfigDict) -> DTypeLike | None:
+    """What a network computes in; None is the dtype of its parameters."""
+    return None if config.dtype == "float32" else jnp.bfloat16

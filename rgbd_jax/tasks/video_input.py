@@ -1,11 +1,9 @@
 """From raw clips of colour or depth to what the RGB-D networks read, as a task's config says."""
 
 import jax
-import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from rgbd_jax.config import check_choice
-from rgbd_jax.errors import UserError
 from rgbd_jax.preprocess import video
 from rgbd_jax.preprocess.depth import jet_colours, scaled_levels, wrapped_levels
 from rgbd_jax.preprocess.dynamic_image import dynamic_image
@@ -88,31 +86,3 @@ class VideoInput:
         if self._task.depth_levels == "wrapped":
             return jet_colours(wrapped_levels(depth), sizes)
         return jet_colours(scaled_levels(depth, *self._task.depth_range), sizes)
-
-
-def trunk_options(config: ConfigDict) -> dict:
-    """What the keys of a config say about the network of each modality, see `models.i3dwtrans.Trunk`."""
-    model = config.model
-    return dict(
-        width=model.width,
-        num_blocks=model.num_blocks,
-        frames=tuple(model.frames),
-        clip_length=config.data.num_frames,
-        knn_ratio=model.knn_ratio,
-        recoupling=model.recoupling,
-        recoupling_heads=model.recoupling_heads,
-        frp=config.task.rank_pooling > 0,
-        temper=model.temper,
-        drop_out=model.drop_out,
-        remat=model.remat,
-        dtype=None if config.dtype == "float32" else jnp.bfloat16,
-    )
-
-
-def check_modalities(
-    config: ConfigDict, allowed: tuple[tuple[str, ...], ...], found: tuple[str, ...]
-) -> None:
-    """Raise a UserError unless the data set is read in one of the `allowed` ways."""
-    if tuple(found) not in allowed:
-        ways = " or ".join(f"({', '.join(map(repr, way))})" for way in allowed)
-        raise UserError(f"config.data.modalities={tuple(found)}: the task {config.task.name} needs {ways}")

@@ -8,9 +8,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from rgbd_jax.weights.layer_rules import batch_norm_rules, dense_rules
 from rgbd_jax.weights.rules import Rule
-
-IGNORED = (r".*num_batches_tracked",)
 
 NUM_BLOCKS = 10
 _PARTS = (
@@ -31,11 +30,6 @@ def _temporal(kernel: np.ndarray) -> np.ndarray:
     return kernel.reshape(kernel.shape[:3]).swapaxes(1, 2)
 
 
-def _linear(kernel: np.ndarray) -> np.ndarray:
-    """(O, I) to (I, O)."""
-    return kernel.reshape(kernel.shape[:2]).T
-
-
 def _scalar(tensor: np.ndarray) -> np.ndarray:
     return tensor.reshape(())
 
@@ -47,23 +41,14 @@ def _conv(torch: str, ours: str, transform=_pointwise, piece: str = "0") -> list
     ]
 
 
-def _norm(torch: str, ours: str, piece: str = "0") -> list[Rule]:
-    return [
-        Rule(rf"{torch}\.weight", f"params/{ours}/scale", piece=piece),
-        Rule(rf"{torch}\.bias", f"params/{ours}/bias", piece=piece),
-        Rule(rf"{torch}\.running_mean", f"batch_stats/{ours}/mean", piece=piece),
-        Rule(rf"{torch}\.running_var", f"batch_stats/{ours}/var", piece=piece),
-    ]
-
-
 def _shared(torch: str, ours: str) -> list[Rule]:
     """Spatial batch norm and shortcuts of a block, alike in all networks."""
     return [
-        *_norm(rf"{torch}gcn1\.bn", f"{ours}spatial/norm"),
+        *batch_norm_rules(rf"{torch}gcn1\.bn", f"{ours}spatial/norm"),
         *_conv(rf"{torch}gcn1\.down\.0", f"{ours}spatial/shortcut/conv"),
-        *_norm(rf"{torch}gcn1\.down\.1", f"{ours}spatial/shortcut/norm"),
+        *batch_norm_rules(rf"{torch}gcn1\.down\.1", f"{ours}spatial/shortcut/norm"),
         *_conv(rf"{torch}residual\.conv", f"{ours}shortcut/conv"),
-        *_norm(rf"{torch}residual\.bn", f"{ours}shortcut/norm"),
+        *batch_norm_rules(rf"{torch}residual\.bn", f"{ours}shortcut/norm"),
     ]
 
 
@@ -96,11 +81,11 @@ def temporal_rules(torch: str, ours: str) -> list[Rule]:
     """The multi-scale temporal half of a block."""
     return [
         *_conv(rf"{torch}branches\.(\d)\.0", f"{ours}reduce", piece=r"\1"),
-        *_norm(rf"{torch}branches\.([012])\.1", f"{ours}reduce_norm", piece=r"\1"),
+        *batch_norm_rules(rf"{torch}branches\.([012])\.1", f"{ours}reduce_norm", piece=r"\1"),
         *_conv(rf"{torch}branches\.([01])\.3\.conv", rf"{ours}dilated/\1", _temporal),
-        *_norm(rf"{torch}branches\.([01])\.3\.bn", f"{ours}norm", piece=r"\1"),
-        *_norm(rf"{torch}branches\.2\.4", f"{ours}norm", piece="2"),
-        *_norm(rf"{torch}branches\.3\.1", f"{ours}norm", piece="3"),
+        *batch_norm_rules(rf"{torch}branches\.([01])\.3\.bn", f"{ours}norm", piece=r"\1"),
+        *batch_norm_rules(rf"{torch}branches\.2\.4", f"{ours}norm", piece="2"),
+        *batch_norm_rules(rf"{torch}branches\.3\.1", f"{ours}norm", piece="3"),
     ]
 
 
@@ -120,12 +105,12 @@ def baseline_block_rules(torch: str, ours: str) -> list[Rule]:
         Rule(rf"{torch}gcn1\.PA", f"params/{ours}spatial/topology"),
         *_conv(rf"{torch}gcn1\.conv_d\.(\d)", rf"{ours}spatial/theta/\1"),
         *_conv(rf"{torch}tcn1\.conv", f"{ours}temporal/conv", _temporal),
-        *_norm(rf"{torch}tcn1\.bn", f"{ours}temporal/norm"),
+        *batch_norm_rules(rf"{torch}tcn1\.bn", f"{ours}temporal/norm"),
     ]
 
 
 def _network(blocks: Iterable[Rule]) -> tuple[Rule, ...]:
-    return (*_norm("data_bn", "input_norm"), *blocks, *_conv("fc", "classifier", _linear))
+    return (*batch_norm_rules("data_bn", "input_norm"), *blocks, *dense_rules("fc", "classifier"))
 
 
 CTRGCN = _network(
@@ -136,11 +121,11 @@ BASELINE_GCN = _network(
 )
 GAP = (
     *CTRGCN,
-    *_conv(r"linear_head\.[^.]+", "global_head", _linear),
+    *dense_rules(r"linear_head\.[^.]+", "global_head"),
     *(
         rule
         for i, part in enumerate(_PARTS)
-        for rule in _conv(rf"part_list\.{i}", f"part_heads/{part}", _linear)
+        for rule in dense_rules(rf"part_list\.{i}", f"part_heads/{part}")
     ),
     Rule("logit_scale", "params/logit_scale", np.ravel),
 )

@@ -7,9 +7,8 @@ import dataclasses
 
 import numpy as np
 
+from rgbd_jax.weights.layer_rules import batch_norm_rules, dense_rules, layer_norm_rules
 from rgbd_jax.weights.rules import Rule
-
-IGNORED = (r".*num_batches_tracked",)
 
 
 def _channels_last(kernel: np.ndarray) -> np.ndarray:
@@ -24,10 +23,7 @@ def unit_rules(torch: str, ours: str, piece: str = "0") -> list[Rule]:
     """A convolution unit. Here and below both names end in a separator or are empty."""
     return [
         Rule(rf"{torch}conv3d\.weight", f"params/{ours}kernel", _channels_last, piece),
-        Rule(rf"{torch}bn\.weight", f"params/{ours}norm/scale", piece=piece),
-        Rule(rf"{torch}bn\.bias", f"params/{ours}norm/bias", piece=piece),
-        Rule(rf"{torch}bn\.running_mean", f"batch_stats/{ours}norm/mean", piece=piece),
-        Rule(rf"{torch}bn\.running_var", f"batch_stats/{ours}norm/var", piece=piece),
+        *batch_norm_rules(f"{torch}bn", f"{ours}norm", piece),
     ]
 
 
@@ -54,69 +50,42 @@ def spatial_network_rules(torch: str, ours: str) -> list[Rule]:
     ]
 
 
-def _linear(kernel: np.ndarray) -> np.ndarray:
-    """(O, I), in convolutions over single positions (O, I, 1, 1), to (I, O)."""
-    return kernel.reshape(kernel.shape[:2]).T
-
-
 def _without_batch(tensor: np.ndarray) -> np.ndarray:
     """(1, N, C) to (N, C)."""
     return tensor.reshape(tensor.shape[1:])
 
 
-def _dense(torch: str, ours: str) -> list[Rule]:
-    return [
-        Rule(rf"{torch}\.weight", f"params/{ours}/kernel", _linear),
-        Rule(rf"{torch}\.bias", f"params/{ours}/bias"),
-    ]
-
-
-def _norm(torch: str, ours: str) -> list[Rule]:
-    """A layer norm; a batch norm has `_statistics` too."""
-    return [
-        Rule(rf"{torch}\.weight", f"params/{ours}/scale"),
-        Rule(rf"{torch}\.bias", f"params/{ours}/bias"),
-    ]
-
-
-def _statistics(torch: str, ours: str) -> list[Rule]:
-    return [
-        Rule(rf"{torch}\.running_mean", f"batch_stats/{ours}/mean"),
-        Rule(rf"{torch}\.running_var", f"batch_stats/{ours}/var"),
-    ]
-
-
 def _head(torch: str, ours: str) -> list[Rule]:
-    return [*_norm(rf"{torch}\.0", f"{ours}/norm"), *_dense(rf"{torch}\.1", f"{ours}/dense")]
+    return [*layer_norm_rules(rf"{torch}\.0", f"{ours}/norm"), *dense_rules(rf"{torch}\.1", f"{ours}/dense")]
 
 
 def recoupling_rules(torch: str, ours: str) -> list[Rule]:
     """The recoupling. Both names end in a separator or are empty."""
     return [
-        *_dense(f"{torch}q", f"{ours}feature_gate/query"),
-        *_dense(f"{torch}k", f"{ours}feature_gate/key"),
-        *_dense(rf"{torch}mergefc\.1", f"{ours}feature_gate/merge"),
-        *_norm(rf"{torch}mergefc\.2", f"{ours}feature_gate/merge_norm"),
-        *_dense(rf"{torch}project\.0", f"{ours}expand"),
-        *_dense(rf"{torch}project\.2", f"{ours}contract"),
-        *_norm(rf"{torch}project\.3", f"{ours}gate_norm"),
-        *_dense(f"{torch}linear", f"{ours}student"),
+        *dense_rules(f"{torch}q", f"{ours}feature_gate/query"),
+        *dense_rules(f"{torch}k", f"{ours}feature_gate/key"),
+        *dense_rules(rf"{torch}mergefc\.1", f"{ours}feature_gate/merge"),
+        *layer_norm_rules(rf"{torch}mergefc\.2", f"{ours}feature_gate/merge_norm"),
+        *dense_rules(rf"{torch}project\.0", f"{ours}expand"),
+        *dense_rules(rf"{torch}project\.2", f"{ours}contract"),
+        *layer_norm_rules(rf"{torch}project\.3", f"{ours}gate_norm"),
+        *dense_rules(f"{torch}linear", f"{ours}student"),
     ]
 
 
 def attention_rules(torch: str, ours: str) -> list[Rule]:
     """Attention. Both names end in a separator or are empty."""
-    return [*_dense(f"{torch}to_qkv", f"{ours}qkv"), *_dense(rf"{torch}to_out\.0", f"{ours}out")]
+    return [*dense_rules(f"{torch}to_qkv", f"{ours}qkv"), *dense_rules(rf"{torch}to_out\.0", f"{ours}out")]
 
 
 def encoder_rules(torch: str, ours: str) -> list[Rule]:
     """An encoder layer. Both names end in a separator or are empty."""
     return [
-        *_norm(rf"{torch}layers\.0\.0\.norm", f"{ours}attention_norm"),
+        *layer_norm_rules(rf"{torch}layers\.0\.0\.norm", f"{ours}attention_norm"),
         *attention_rules(rf"{torch}layers\.0\.0\.fn\.", f"{ours}attention/"),
-        *_norm(rf"{torch}layers\.0\.1\.norm", f"{ours}norm"),
-        *_dense(rf"{torch}layers\.0\.1\.fn\.fc1", f"{ours}expand"),
-        *_dense(rf"{torch}layers\.0\.1\.fn\.fc2", f"{ours}contract"),
+        *layer_norm_rules(rf"{torch}layers\.0\.1\.norm", f"{ours}norm"),
+        *dense_rules(rf"{torch}layers\.0\.1\.fn\.fc1", f"{ours}expand"),
+        *dense_rules(rf"{torch}layers\.0\.1\.fn\.fc2", f"{ours}contract"),
     ]
 
 
@@ -159,14 +128,13 @@ def head_rules(torch: str, ours: str) -> list[Rule]:
 def _dense_unit(torch: str, first: int, ours: str) -> list[Rule]:
     """A dense layer, number `first` of a sequence, and the batch norm after it."""
     return [
-        *_dense(rf"{torch}\.{first}", f"{ours}/dense"),
-        *_norm(rf"{torch}\.{first + 1}", f"{ours}/norm"),
-        *_statistics(rf"{torch}\.{first + 1}", f"{ours}/norm"),
+        *dense_rules(rf"{torch}\.{first}", f"{ours}/dense"),
+        *batch_norm_rules(rf"{torch}\.{first + 1}", f"{ours}/norm"),
     ]
 
 
 def _interaction(torch: str, ours: str) -> list[Rule]:
-    return [*_dense_unit(torch, 0, f"{ours}/entry"), *_dense(rf"{torch}\.3", f"{ours}/out")]
+    return [*_dense_unit(torch, 0, f"{ours}/entry"), *dense_rules(rf"{torch}\.3", f"{ours}/out")]
 
 
 def autoencoder_rules(torch: str, ours: str) -> list[Rule]:
@@ -177,8 +145,8 @@ def autoencoder_rules(torch: str, ours: str) -> list[Rule]:
             for i in range(3)
             for rule in _dense_unit(rf"{torch}encoder\.enconv", 3 * i, f"{ours}encoder/{i}")
         ),
-        *_dense(rf"{torch}encoder\.enconv\.9", f"{ours}code"),
-        *_dense(f"{torch}efc", f"{ours}classifier"),
+        *dense_rules(rf"{torch}encoder\.enconv\.9", f"{ours}code"),
+        *dense_rules(f"{torch}efc", f"{ours}classifier"),
         *(
             rule
             for i in range(2)
@@ -195,5 +163,5 @@ FUSIONNET = (
     *_head("classifier1", "heads/rgb"),
     *_head("classifier2", "heads/depth"),
     *autoencoder_rules(r"fusion_model\.", "autoencoder/"),
-    *_dense("fc", "modality"),
+    *dense_rules("fc", "modality"),
 )

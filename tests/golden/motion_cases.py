@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 from golden.weights import golden_array, golden_state_dict, golden_video
 
-from rgbd_jax.weights.motion_rgbd import IGNORED
+from rgbd_jax.weights.layer_rules import IGNORED
 from rgbd_jax.weights.rules import Rule, Variables, convert
 
 Tensors = dict[str, np.ndarray]

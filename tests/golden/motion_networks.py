@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from flax import nnx, traverse_util
 
-from rgbd_jax.weights.motion_rgbd import IGNORED
+from rgbd_jax.weights.layer_rules import IGNORED
 from rgbd_jax.weights.rules import Rule, Variables, convert
 
 

@@ -15,7 +15,7 @@ from rgbd_jax.models.baseline_gcn import SharedGraphConv, SingleTemporalConv
 from rgbd_jax.models.ctrgcn import CTRGC, GraphConv, MultiScaleTemporalConv
 from rgbd_jax.models.graph_network import Block
 from rgbd_jax.models.skeleton_graph import NTU, NW_UCLA
-from rgbd_jax.weights import gap
+from rgbd_jax.weights import gap, layer_rules
 from rgbd_jax.weights.rules import convert
 
 
@@ -190,7 +190,7 @@ def loader(module, rules, at):
 
     def load(tensors):
         tensors = {theirs + name: tensor for name, tensor in tensors.items()}
-        loaded = convert(tensors, rules, gap.IGNORED, template)
+        loaded = convert(tensors, rules, layer_rules.IGNORED, template)
         return {kind: variables[ours] if ours else variables for kind, variables in loaded.items()}
 
     return graph, load

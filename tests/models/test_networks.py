@@ -17,7 +17,7 @@ from rgbd_jax.models.baseline_gcn import BaselineGCN
 from rgbd_jax.models.ctrgcn import CTRGCN
 from rgbd_jax.models.gap import GAP
 from rgbd_jax.models.skeleton_graph import LAYOUTS, PARTS
-from rgbd_jax.weights import gap
+from rgbd_jax.weights import gap, layer_rules
 from rgbd_jax.weights.rules import convert
 
 
@@ -67,7 +67,7 @@ def load(variant):
     """Our network as a function of variables and clip, and the golden weights as its variables."""
     graph, template = variant.build()
     tensors = networks.network_weights(variant.name, LAYOUTS[variant.layout])
-    variables = convert(tensors, variant.rules, gap.IGNORED, template)
+    variables = convert(tensors, variant.rules, layer_rules.IGNORED, template)
     run = jax.jit(lambda params, batch_stats, x: nnx.merge(graph, params, batch_stats)(x, train=False))
     return run, variables
 
@@ -146,7 +146,7 @@ def test_initialisation():
     _, fresh = variant.build()
     shapes = {name: tuple(shape) for name, shape, _ in networks.manifest(variant.name)["entries"]}
     tensors = {name: np.full(shape, i, np.float64) for i, (name, shape) in enumerate(shapes.items())}
-    numbers = convert(tensors, variant.rules, gap.IGNORED, fresh)
+    numbers = convert(tensors, variant.rules, layer_rules.IGNORED, fresh)
     path = Path(__file__).parents[1] / "golden" / "gap" / "init_stats.json"
     expected = json.loads(path.read_text())[variant.name]
     ours = {i: [] for i in range(len(shapes))}

@@ -11,7 +11,7 @@ from rgbd_jax.data.random_clips import configured_shape, random_batch
 from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
 from rgbd_jax.tasks import make_task
-from rgbd_jax.tasks.rgbd import distillation_weight
+from rgbd_jax.tasks.video_task import distillation_weight
 from rgbd_jax.training import sharding
 from rgbd_jax.training.state import Network
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rgbd_jax.weights.motion_rgbd import FUSIONNET, I3DWTRANS, IGNORED
+from rgbd_jax.weights.layer_rules import IGNORED
+from rgbd_jax.weights.motion_rgbd import FUSIONNET, I3DWTRANS
 
 TABLES = {"i3dwtrans": I3DWTRANS, "fusionnet": FUSIONNET}
 

@@ -6,7 +6,7 @@ from golden import networks
 
 from rgbd_jax.errors import UserError
 from rgbd_jax.models.skeleton_graph import NTU
-from rgbd_jax.weights import gap
+from rgbd_jax.weights import gap, layer_rules
 from rgbd_jax.weights.rules import Rule, convert
 
 RULES = (
@@ -90,4 +90,4 @@ def test_a_kernel_of_another_width_is_reported():
     state_dict = networks.weights(shapes, NTU)
     state_dict["l1.gcn1.convs.0.conv1.weight"] = np.zeros((8, 3, 2, 1))
     with pytest.raises(UserError, match=r"conv1\.weight: the shape \(8, 3, 2, 1\)"):
-        convert(state_dict, gap.CTRGCN, gap.IGNORED, {})
+        convert(state_dict, gap.CTRGCN, layer_rules.IGNORED, {})

@@ -1,5 +1,8 @@
 """One builder a data set: from its published files to records."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from rgbd_jax.data.builders.builder import Builder
 from rgbd_jax.data.builders.custom import Custom
 from rgbd_jax.data.builders.isogd import Isogd
@@ -23,3 +26,8 @@ def builder_class(name: str) -> type[Builder]:
     if name not in BUILDERS:
         raise UserError(f"data set {name!r}: is not known; available are {', '.join(BUILDERS)}")
     return BUILDERS[name]
+
+
+def reading_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What `config.data` says about how its clips are read. UserError if the data set is not known."""
+    return {key: data[key] for key in builder_class(data["name"]).READING if key in data}

@@ -146,15 +146,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def check(self) -> list[str]:
         """Read every item of the source and return one line for each fault. Writes nothing."""
         faults = []
-        items = self.items()
-        progress = tqdm(
-            self._read_all(items),
-            desc=f"checking {self.name}",
-            total=len(items),
-            unit="clip",
-            disable=None,
-        )
-        for item, reading in progress:
+        for item, reading in self._read_all(self.items(), f"checking {self.name}"):
             try:
                 self.split_of(item)
                 self.warnings += self.warnings_of(reading.result())
@@ -218,20 +210,17 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         ]
 
     def _generate_examples(self, split: str, items: Sequence[Any]) -> Iterator[dict[str, Any]]:
-        progress = tqdm(
-            self._read_all(items),
-            desc=f"preparing {self.name}, {split}",
-            total=len(items),
-            unit="clip",
-            disable=None,
-        )
-        for _, reading in progress:
+        for _, reading in self._read_all(items, f"preparing {self.name}, {split}"):
             sample = reading.result()
             self.warnings += self.warnings_of(sample)
             yield {"id": sample.id, "label": sample.class_name, **self.record(sample)}
 
-    def _read_all(self, items: Sequence[Any]) -> Iterator[tuple[Any, Future]]:
-        """Each item and what `read` makes of it, in order; a few are read ahead."""
+    def _read_all(self, items: Sequence[Any], activity: str) -> Iterator[tuple[Any, Future]]:
+        """Each item and what `read` makes of it, in order, with progress; a few are read ahead."""
+        readings = self._read_ahead(items)
+        return iter(tqdm(readings, desc=activity, total=len(items), unit="clip", disable=None))
+
+    def _read_ahead(self, items: Sequence[Any]) -> Iterator[tuple[Any, Future]]:
         with ThreadPoolExecutor(self.READERS) as pool:
             ahead = deque()
             for item in items:

@@ -18,7 +18,7 @@ from rgbd_jax.data.formats.clip_list import Line, read_lines
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
 from rgbd_jax.data.records import JOINT, damaged, open_records
-from rgbd_jax.data.video_split import FrameFormat, VideoSplit
+from rgbd_jax.data.video_split import FrameFormat, VideoSplit, choose_formats
 from rgbd_jax.errors import UserError
 
 MODALITIES = ("rgb", "depth")
@@ -120,11 +120,6 @@ class VideoBuilder(Builder, skip_registration=True):
         except (KeyError, TypeError, AttributeError) as error:
             found = info.metadata.get("formats")
             raise damaged(folder / "metadata.json", f"formats is {found!r}") from error
-        if lacking := [name for name in modalities if name not in prepared]:
-            raise UserError(
-                f"config.data.modalities={tuple(modalities)}: {cls.name} in {folder} has no {lacking[0]};"
-                f" it has {', '.join(prepared)}"
-            )
         return VideoSplit(
             name=cls.name,
             version=str(cls.VERSION),
@@ -132,7 +127,7 @@ class VideoBuilder(Builder, skip_registration=True):
             source=records,
             class_names=tuple(class_names),
             num_frames=num_frames,
-            formats={name: prepared[name] for name in modalities or prepared},
+            formats=choose_formats(prepared, modalities, f"{cls.name} in {folder}"),
         )
 
     @property
