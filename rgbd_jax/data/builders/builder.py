@@ -93,7 +93,10 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     @abc.abstractmethod
     def read(self, item: Any) -> Any:
-        """Read one item. UserError if it is faulty."""
+        """Read one item; the result has its `place` for messages, and `id` and `class_name`.
+
+        UserError if it is faulty.
+        """
 
     @abc.abstractmethod
     def clip_features(self) -> dict[str, tfds.features.FeatureConnector]:
@@ -106,6 +109,24 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     @abc.abstractmethod
     def record(self, sample: Any) -> dict[str, Any]:
         """The record of what `read` returned; what all records have in common goes to `info.metadata`."""
+
+    def compare(self, sample: Any, split: str, seen: dict[Any, Any]) -> None:
+        """See that what `read` returned agrees with what was read before it.
+
+        Args:
+          split: of the item, see `split_of`.
+          seen: what must be known of those before it; empty before the first.
+
+        Raises:
+          UserError: a clip of this id was in the split already.
+        """
+        for name in split.split(JOINT):
+            if (name, sample.id) in seen:
+                raise UserError(
+                    f"{sample.place}: the clip {sample.id} is in the split {name} already,"
+                    f" by {seen[name, sample.id]}; once is allowed"
+                )
+            seen[name, sample.id] = sample.place
 
     def warnings_of(self, sample: Any) -> Iterable[str]:
         """What is to be said about what `read` returned, although it is no fault; one line each."""
@@ -145,11 +166,12 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def check(self) -> list[str]:
         """Read every item of the source and return one line for each fault. Writes nothing."""
-        faults = []
+        faults, seen = [], {}
         for item, reading in self._read_all(self.items(), f"checking {self.name}"):
             try:
-                self.split_of(item)
-                self.warnings += self.warnings_of(reading.result())
+                split, sample = self.split_of(item), reading.result()
+                self.compare(sample, split, seen)
+                self.warnings += self.warnings_of(sample)
             except UserError as error:
                 faults.append(str(error))
         return faults
@@ -192,7 +214,8 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         found = split_names(items)
         if self.NEEDS_ALL_SPLITS and (empty := [name for name in self.PUBLISHED_SIZES if name not in found]):
             raise UserError(f"{self.source}: found no clips for the split {empty[0]}")
-        return {split: self._generate_examples(split, items[split]) for split in items}
+        seen = {}
+        return {split: self._generate_examples(split, items[split], seen) for split in items}
 
     def _generate_splits(
         self, dl_manager: tfds.download.DownloadManager, download_config: tfds.download.DownloadConfig
@@ -209,9 +232,12 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             for split, records in self._split_generators(dl_manager).items()
         ]
 
-    def _generate_examples(self, split: str, items: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    def _generate_examples(
+        self, split: str, items: Sequence[Any], seen: dict[Any, Any]
+    ) -> Iterator[dict[str, Any]]:
         for _, reading in self._read_all(items, f"preparing {self.name}, {split}"):
             sample = reading.result()
+            self.compare(sample, split, seen)
             self.warnings += self.warnings_of(sample)
             yield {"id": sample.id, "label": sample.class_name, **self.record(sample)}
 

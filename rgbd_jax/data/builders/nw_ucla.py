@@ -64,7 +64,9 @@ class NwUcla(SkeletonBuilder):
 
     def read(self, item: Path) -> Sample:
         action, _ = _action_and_view(item)
-        return Sample(id=item.stem, class_name=ACTIONS[action], joints=read_nw_ucla_json(item))
+        return Sample(
+            place=str(item), id=item.stem, class_name=ACTIONS[action], joints=read_nw_ucla_json(item)
+        )
 
 
 def _action_and_view(path: Path) -> tuple[int, int]:

@@ -14,8 +14,9 @@ from rgbd_jax.data.skeleton_split import SkeletonSplit
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """One clip: its id, the name of its class, and joint positions (T, M, V, 3) in metres."""
+    """One clip: its place for messages, its id, the name of its class, and joints (T, M, V, 3) in metres."""
 
+    place: str
     id: str
     class_name: str
     joints: np.ndarray

@@ -66,4 +66,4 @@ class Synthetic(SkeletonBuilder):
         performance = item.performance()
         joints = sense(performance, perform(performance))
         centred = joints - joints[0, NUMBER["spine middle"]]
-        return Sample(id=item.id, class_name=performance.action, joints=centred[:, None])
+        return Sample(place=self.name, id=item.id, class_name=performance.action, joints=centred[:, None])

@@ -23,6 +23,9 @@ from rgbd_jax.errors import UserError
 
 MODALITIES = ("rgb", "depth")
 
+# How messages call the frames of so many channels.
+_KINDS = {images.COLOUR: "in colours of 8 bits", images.DEPTH: "measured, of 16 bits"}
+
 
 class Item(NamedTuple):
     """A line of a list of the source, with the layout (a key of `LISTS`) and the split it belongs to."""
@@ -195,6 +198,18 @@ class VideoBuilder(Builder, skip_registration=True):
             raise UserError(f"{files.place}: found {found}; equally many are needed")
         return VideoClip(files.place, files.id, files.class_name, frames, formats, without_person)
 
+    def compare(self, sample: VideoClip, split: str, seen: dict[Any, Any]) -> None:
+        """As of every data set; and measured depth does not go together with depth painted as colour."""
+        super().compare(sample, split, seen)
+        for modality, frame_format in sample.formats.items():
+            kind = _KINDS[frame_format.channels]
+            known, place = seen.setdefault(modality, (kind, sample.place))
+            if kind != known:
+                raise UserError(
+                    f"{sample.place}: the {modality} is {kind}, that of {place} is {known};"
+                    " one kind in a data set is allowed"
+                )
+
     def warnings_of(self, sample: VideoClip) -> Iterable[str]:
         if 1 in map(len, sample.frames.values()):
             yield f"{sample.place}: the clip has one frame, which will be repeated"
@@ -224,13 +239,9 @@ class VideoBuilder(Builder, skip_registration=True):
         metadata = self.info.metadata
         metadata["max_frames"] = max(metadata["max_frames"], *map(len, sample.frames.values()))
         metadata["frames_without_person"] += sample.frames_without_person
-        for modality, format in sample.formats.items():
-            largest = _larger(metadata["formats"].get(modality), format)
-            if largest.channels != format.channels:
-                raise UserError(
-                    f"{sample.place}: the {modality} is not of the same kind as that of other clips"
-                )
-            metadata["formats"][modality] = list(largest)
+        for modality, frame_format in sample.formats.items():
+            known = metadata["formats"].get(modality)
+            metadata["formats"][modality] = list(_larger(known, frame_format))
         return {modality: sample.frames.get(modality, []) for modality in self.MODALITIES}
 
 
@@ -244,6 +255,6 @@ def merged(items: Iterable[Item]) -> list[Item]:
     return [item._replace(split=JOINT.join(splits[columns])) for columns, item in first.items()]
 
 
-def _larger(known: Sequence[int] | None, format: FrameFormat) -> FrameFormat:
-    """The smallest format that holds both."""
-    return format if known is None else FrameFormat(*map(max, known, format))
+def _larger(known: Sequence[int] | None, frame_format: FrameFormat) -> FrameFormat:
+    """The smallest format that holds frames of both, which are of one kind."""
+    return frame_format if known is None else FrameFormat(*map(max, known, frame_format))

@@ -1,5 +1,7 @@
 """A data set of one's own: lists, class names, frames and videos, depth as measured or as shown."""
 
+import re
+
 import numpy as np
 import pytest
 from data.video_files import write_folder, write_image, write_list, write_video
@@ -52,11 +54,47 @@ def test_measured_depth_stays_as_it_is(source, tmp_path):
     assert batch["depth"][0, :, 0, 0, 0].tolist() == [1000, 1001, 1002]
 
 
-def test_depth_of_two_kinds_is_refused(source, tmp_path):
-    write_depth(source / "depth" / "me" / "take_1", 3)
-    write_folder(source / "depth" / "you" / "take_1", "%06d.jpg", 0, 4)
-    with pytest.raises(UserError, match="line 1: the depth is not of the same kind as that of other clips"):
-        Custom(data_dir=tmp_path / "data", source=source).prepare()
+@pytest.mark.parametrize(
+    ("measured", "painted", "message"),
+    [
+        (
+            "me",
+            "you",
+            "train.txt, line 1: the depth is measured, of 16 bits, that of .*mine_2.txt, line 1 is in",
+        ),
+        (
+            "you",
+            "me",
+            "train.txt, line 1: the depth is in colours of 8 bits, that of .*line 1 is measured, of",
+        ),
+    ],
+)
+def test_depth_of_two_kinds_is_refused(source, tmp_path, measured, painted, message):
+    frames = {"me": 3, "you": 4}
+    write_depth(source / "depth" / measured / "take_1", frames[measured])
+    write_folder(source / "depth" / painted / "take_1", "%06d.jpg", 0, frames[painted])
+    builder = Custom(data_dir=tmp_path / "data", source=source)
+    (fault,) = builder.check()
+    assert re.search(message, fault)
+    with pytest.raises(UserError) as raised:
+        builder.prepare()
+    assert str(raised.value) == fault
+
+
+def test_a_clip_stands_once_in_a_split(source, tmp_path):
+    train = source / "dataset_splits" / "train.txt"
+    write_list(train, ["me/take_1 3 1", "you/take_1 4 0", "me/take_1 2 1"])
+    builder = Custom(data_dir=tmp_path / "data", source=source)
+    (fault,) = builder.check()
+    assert fault == (
+        f"{train}, line 3: the clip me/take_1 is in the split train already, by {train}, line 1;"
+        " once is allowed"
+    )
+    with pytest.raises(UserError, match="line 3: the clip me/take_1 is in the split train already"):
+        builder.prepare()
+    # In another split it may stand again.
+    write_list(train, ["me/take_1 3 1", "you/take_1 4 0"])
+    assert builder.check() == []
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,14 @@ def test_frames_of_colour_are_kept_as_they_are(folders, tmp_path):
     assert images.decode(record["depth"][0], images.DEPTH).shape == (240, 320, 1)
 
 
+def test_a_clip_that_two_lines_name_otherwise_is_refused(folders, tmp_path):
+    """Here with other numbers of frames; the same line in the lists of both protocols is one clip."""
+    path = folders / "dataset_splits" / "@CV" / "train.txt"
+    write_list(path, ["S001C002P001R001A060_rgb 1 59"])
+    (fault,) = NtuRgbd(data_dir=tmp_path / "data", source=folders).check()
+    assert re.match(f"{path}, line 1: the clip S001C002P001R001A060 is in the split cs_train already", fault)
+
+
 def test_a_frame_without_a_person_is_cropped_about_its_centre_and_counted(folders, tmp_path):
     empty = np.zeros((424, 512), np.uint16)
     empty[92:97, 96:101] = 900  # too small for a person, in the corner of the box about the centre
