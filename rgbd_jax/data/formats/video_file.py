@@ -13,6 +13,9 @@ from rgbd_jax.errors import UserError
 # OpenCV hands this to FFmpeg, whose complaints name neither file nor clip.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
+# By so many frames less a video may be than its file states, where all of it is read.
+MISSING_FRAMES = 2
+
 
 @dataclasses.dataclass(frozen=True)
 class VideoFile:
@@ -38,7 +41,8 @@ class VideoFile:
         reliable.
 
         Raises:
-          UserError: the file is missing, cannot be opened, or ends before `end`.
+          UserError: the file is missing, cannot be opened, or ends before `end`; without `end`, it ends
+            more than `MISSING_FRAMES` before the number of frames that it states.
         """
         if not self.path.is_file():
             raise UserError(f"there is no file {self.path}")
@@ -46,6 +50,7 @@ class VideoFile:
         try:
             if not video.isOpened():
                 raise UserError(f"{self.path}: cannot be opened as a video")
+            stated = int(video.get(cv2.CAP_PROP_FRAME_COUNT))  # not above 0 where nothing is stated
             number = 0
             while self.end is None or number < self.end:
                 if not video.grab():
@@ -61,3 +66,8 @@ class VideoFile:
         if number <= self.first or (self.end is not None and number < self.end):
             wanted = "at least one" if self.end is None else f"frames {self.first} to {self.end - 1}"
             raise UserError(f"{self.path}: ends after {number} frames; {wanted} are needed")
+        if self.end is None and number < stated - MISSING_FRAMES:
+            raise UserError(
+                f"{self.path}: ends after {number} frames; the {stated} that it states are needed,"
+                " it is cut off or damaged"
+            )

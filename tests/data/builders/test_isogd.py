@@ -39,6 +39,15 @@ def test_the_published_videos(videos, tmp_path):
         assert [number_of(images.decode(frame, 3)) for frame in record[modality]] == [0, 1, 2, 3]
 
 
+def test_a_video_that_is_cut_off_is_named(videos, tmp_path):
+    for prefix in "MK":  # both alike: the number of frames would not tell
+        path = videos / "IsoGD_phase_1" / "valid" / "001" / f"{prefix}_00001.avi"
+        write_video(path, 30)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
+    (fault,) = Isogd(data_dir=tmp_path / "data", source=videos).check()
+    assert re.search(r"valid_list.txt, line 1: .*M_00001.avi: ends after \d+ frames; the 30 that it", fault)
+
+
 def test_one_phase_alone(videos, tmp_path):
     records = prepared(videos / "IsoGD_phase_1", tmp_path)
     assert {split: len(found) for split, found in records.items()} == {"train": 1, "valid": 1}
