@@ -47,11 +47,11 @@ class VideoShape:
     def random_clips(self, batch_size: int, draw: np.random.Generator) -> Batch:
         """Noise; every frame has the full size."""
         clips = {}
-        for modality, format in self.formats.items():
-            size = (batch_size, self.num_frames, *format)
-            largest = _FARTHEST if format.dtype == np.uint16 else 255
-            clips[modality] = draw.integers(largest, size=size, dtype=format.dtype, endpoint=True)
-            sizes = np.array((format.height, format.width), np.int32)
+        for modality, frame_format in self.formats.items():
+            size = (batch_size, self.num_frames, *frame_format)
+            largest = _FARTHEST if frame_format.dtype == np.uint16 else 255
+            clips[modality] = draw.integers(largest, size=size, dtype=frame_format.dtype, endpoint=True)
+            sizes = np.array((frame_format.height, frame_format.width), np.int32)
             clips[f"{modality}_size"] = np.tile(sizes, (batch_size, self.num_frames, 1))
         return clips
 

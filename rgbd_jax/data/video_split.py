@@ -86,15 +86,15 @@ class VideoSplit(Split):
             rng = np.random.default_rng(record["seed"]) if "seed" in record else None
             numbers = sample_frames(available, self.num_frames, rng)
         row = {}
-        for modality, format in self.formats.items():
-            frames = np.zeros((self.num_frames, *format), format.dtype)
+        for modality, frame_format in self.formats.items():
+            frames = np.zeros((self.num_frames, *frame_format), frame_format.dtype)
             sizes = np.zeros((self.num_frames, 2), np.int32)
             for place, number in enumerate(numbers):
                 if place and number == numbers[place - 1]:  # of a short clip, frames come several times
                     frames[place], sizes[place] = frames[place - 1], sizes[place - 1]
                     continue
                 try:
-                    frame = images.decode(record[modality][number], format.channels)
+                    frame = images.decode(record[modality][number], frame_format.channels)
                     height, width, _ = frame.shape
                     frames[place, :height, :width] = frame
                 except ValueError as error:  # also a frame larger than the largest
