@@ -1,4 +1,4 @@
-"""IsoGD (ChaLearn LAP), 249 gestures: 35,876 training and 5,784 validation clips.
+"""IsoGD (ChaLearn LAP), 249 gestures: 35,878 training (MotionRGBD: 35,876) and 5,784 validation clips.
 
 python -m rgbd_jax.prepare isogd --source=IsoGD --data_dir=data
 python -m rgbd_jax.main --config=configs/rgbd/isogd.py:rgb --workdir=runs/isogd_rgb

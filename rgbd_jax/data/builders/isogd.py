@@ -39,6 +39,7 @@ class Isogd(VideoBuilder):
     VERSION = tfds.core.Version("1.0.0")
     SUMMARY = "ChaLearn LAP IsoGD: isolated gestures of many kinds, colour and depth video, split by subject."
     CLASS_NAMES = tuple(f"class_{number:03d}" for number in range(1, NUM_CLASSES + 1))
+    # In the lists of MotionRGBD two training clips are missing.
     PUBLISHED_SIZES: ClassVar = {"train": 35878, "valid": 5784, "test": 6271}
     LISTS: ClassVar = {
         "videos": {
