@@ -3,6 +3,7 @@
 What only a task can know (its networks, streams, feeders) is checked by the task.
 """
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -42,6 +43,14 @@ def within(low: int, high: int) -> Rule:
 def a_pair(rule: Rule) -> Rule:
     return Rule(
         f"a pair, each value {rule.allowed}", lambda values: len(values) == 2 and all(map(rule.test, values))
+    )
+
+
+def a_range(rule: Rule, second: str, in_order: Callable[[Any, Any], bool]) -> Rule:
+    """A pair whose second value is to the first what `second` says in words."""
+    pair = a_pair(rule)
+    return Rule(
+        f"{pair.allowed}, the second {second}", lambda values: pair.test(values) and in_order(*values)
     )
 
 
@@ -93,8 +102,8 @@ RULES = {
     "task.size": multiple_of(32, low=32),
     "task.flip": FRACTION,
     "task.rotated": FRACTION,
-    "task.angles": a_pair(within(-180, 180)),
-    "task.depth_range": a_pair(at_least(0)),
+    "task.angles": a_range(within(-180, 180), "no smaller", operator.le),
+    "task.depth_range": a_range(at_least(0), "larger", operator.lt),
     "task.rank_pooling": at_least(0),
     "task.branch_weights": Rule(
         "four numbers, 0 or more: of fused, small, media and large",
@@ -129,6 +138,13 @@ RULES = {
 RELATIONS = (
     ("accumulate", "batch_size", "a divisor of", lambda c: c["batch_size"] % c["accumulate"] == 0),
     ("task.crop", "task.resize", "at most the smaller of", lambda c: c["task.crop"] <= min(c["task.resize"])),
+    # In evaluation the crop begins 32 pixels from the left and the upper border.
+    (
+        "task.resize",
+        "task.crop_rule",
+        "at least config.task.crop + 32 along both sides for",
+        lambda c: c["task.crop_rule"] != "nvgesture" or min(c["task.resize"]) >= c["task.crop"] + 32,
+    ),
     # A clip of one frame has no more to draw from, as the published feeder copies each frame 100 times.
     (
         "task.window",

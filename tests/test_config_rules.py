@@ -8,8 +8,8 @@ from rgbd_jax.defaults import rgbd_config, skeleton_config
 from rgbd_jax.errors import UserError
 
 
-def load(*overrides):
-    return ConfigArguments(None, tuple(f"--config.{text}" for text in overrides)).load(skeleton_config())
+def load(*overrides, default=skeleton_config):
+    return ConfigArguments(None, tuple(f"--config.{text}" for text in overrides)).load(default())
 
 
 def test_each_rule_is_for_a_key_that_exists_and_allows_its_default():
@@ -89,6 +89,40 @@ def test_a_value_out_of_range_is_named(text, message):
     with pytest.raises(UserError) as caught:
         load(text)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "task.depth_range=(4500,500)",
+            "config.task.depth_range=(4500, 500): allowed is a pair, each value 0 or more, the second larger",
+        ),
+        ("task.depth_range=(500,500)", "config.task.depth_range=(500, 500): allowed is a pair"),
+        ("task.depth_range=(-1,500)", "config.task.depth_range=(-1, 500): allowed is a pair"),
+        (
+            "task.angles=(10,-10)",
+            "config.task.angles=(10, -10): allowed is a pair, each value -180 to 180, the second no smaller",
+        ),
+        ("task.angles=(10,)", "config.task.angles=(10,): allowed is a pair"),
+        (
+            "task.crop_rule=nvgesture",
+            "config.task.resize=(320, 240): allowed is at least config.task.crop + 32 along both sides"
+            " for config.task.crop_rule='nvgesture'",
+        ),
+    ],
+)
+def test_a_value_out_of_range_of_the_video_tasks_is_named(text, message):
+    with pytest.raises(UserError) as caught:
+        load(text, default=rgbd_config)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "texts", [["task.angles=(5,5)"], ["task.crop_rule=nvgesture", "task.resize=(256,256)"]]
+)
+def test_the_edges_of_the_video_tasks_are_allowed(texts):
+    load(*texts, default=rgbd_config)
 
 
 def test_the_feeder_of_nw_ucla_has_a_longest_window():
