@@ -23,8 +23,15 @@ from rgbd_jax.defaults import defaults_of
 from rgbd_jax.errors import UserError
 
 # A run may be gone on with although these differ: they change where it stops and what it reports, not what it
-# computes.
-FREE_ON_RESUME = ("stop_epoch", "log_every", "visualize", "data.data_dir", "data.num_workers")
+# computes. With another `data.on_error` a run that an unreadable clip ended can leave the clip out.
+FREE_ON_RESUME = (
+    "stop_epoch",
+    "log_every",
+    "visualize",
+    "data.data_dir",
+    "data.num_workers",
+    "data.on_error",
+)
 
 _PREFIX = "--config"
 

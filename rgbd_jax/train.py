@@ -6,7 +6,9 @@ What stands in brackets is one compiled step (`experiment.py`). The loop knows n
 joins network, input and loss.
 """
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -25,7 +27,7 @@ from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Checkpoints, Description, resolve
 from rgbd_jax.training.preemption import StopRequest
 from rgbd_jax.training.throughput import Throughput
-from rgbd_jax.training.transfer import start_from
+from rgbd_jax.training.transfer import check_modality, start_from
 
 BEST_METRIC = "top1"
 GIVE_UP_AFTER = 10  # steps in a row that are not finite
@@ -46,7 +48,8 @@ def train(config: ConfigDict, workdir: Path) -> None:
     validation = open_configured_split(data, data.eval_split)
     epoch_steps = steps_per_epoch(training, batch_size=config.batch_size, repeat=data.repeat)
     unreadable, unreadable_in_validation = (
-        ClipErrors(data.on_error, workdir / "data_errors.jsonl") for _ in range(2)
+        ClipErrors(data.on_error, workdir / "data_errors.jsonl", split)
+        for split in (data.train_split, data.eval_split)
     )
     batches = training_batches(
         training,
@@ -68,13 +71,12 @@ def train(config: ConfigDict, workdir: Path) -> None:
     state = experiment.initial_state()
 
     # ------------------------------------------------------------------ a new run, or where to go on
-    start_checkpoints = find_start(config)
+    if not has_checkpoint(workdir) and (start_checkpoints := find_start(config)):
+        state = start_from(start_checkpoints, state, training.class_names)
     claim_workdir(workdir, config)
     with StopRequest() as stop, Checkpoints(workdir / "checkpoints", best_metric=BEST_METRIC) as checkpoints:
         if checkpoints.newest is not None:
             state = checkpoints.restore(checkpoints.newest, state, batches, loader)
-        elif start_checkpoints:
-            state = start_from(start_checkpoints, state)
         store_config(workdir, config)
         first_step, last_step = (
             int(state.step),
@@ -95,7 +97,8 @@ def train(config: ConfigDict, workdir: Path) -> None:
             throughput = Throughput(config.batch_size)
             figures = earlier = None
             for step in range(first_step + 1, last_step + 1):
-                batch = sharding.put_batch(throughput.fetch(batches), mesh)
+                with saying_what_was_saved(checkpoints):
+                    batch = sharding.put_batch(throughput.fetch(batches), mesh)
                 # One step may wait behind the running one, so that the device is never idle; not more, so
                 # that a request to stop is answered soon.
                 jax.block_until_ready(earlier)
@@ -114,11 +117,12 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 if epoch_ends:
                     sums = floats(state.sums)
                     row = {name: sums[name] / max(sums["count"], 1) for name in task.reported}
-                    row |= {"skipped": sums["skipped"], "lr": float(figures["lr"])} | throughput.since(
-                        "epoch"
-                    )
+                    row |= {"skipped": sums["skipped"], "data_errors": len(unreadable.ids)}
+                    row |= {"lr": float(figures["lr"])} | throughput.since("epoch")
                     log.write("epoch", "train", step, epoch, **row)
-                    validated = summary(score(state.eval_params, state.batch_stats, epoch))
+                    with saying_what_was_saved(checkpoints):
+                        validated = summary(score(state.eval_params, state.batch_stats, epoch))
+                    validated |= {"data_errors": len(unreadable_in_validation.ids)}
                     log.write("epoch", "valid", step, epoch, **validated)
                     progress.epoch(step, epoch, row, validated)
                     throughput.restart()
@@ -136,18 +140,30 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     )
 
 
+def has_checkpoint(workdir: Path) -> bool:
+    """Whether there is a run to go on with."""
+    try:
+        resolve(workdir)
+    except UserError:
+        return False
+    return True
+
+
 def find_start(config: ConfigDict) -> dict[str, Path]:
     """The checkpoints whose weights a new run starts from, by the part of the network that they are for.
 
     Raises:
-      UserError: if there is none where one is asked for.
+      UserError: if there is none where one is asked for, or one of the wrong modality.
     """
     trunks = config.get("init_trunks", ())
     if trunks and config.task.name != "fusion":
         raise UserError(f"config.init_trunks={tuple(trunks)}: only the task fusion has trunks; use init_from")
     named = {"": config.init_from} if config.init_from else {}
-    named |= {f"trunks/{name}/": path for name, path in zip(("rgb", "depth"), trunks, strict=False)}
-    return {part: resolve(Path(path)) for part, path in named.items()}
+    found = {part: resolve(Path(path)) for part, path in named.items()}
+    for modality, path in zip(("rgb", "depth"), trunks, strict=False):
+        found[f"trunks/{modality}/"] = resolve(Path(path))
+        check_modality(found[f"trunks/{modality}/"], modality)
+    return found
 
 
 def claim_workdir(workdir: Path, config: ConfigDict) -> None:
@@ -186,11 +202,18 @@ def floats(figures: Figures) -> dict[str, float]:
 def give_up_if_stuck(skipped_in_row: int, step: int, checkpoints: Checkpoints) -> None:
     """Raise an OutsideError when `GIVE_UP_AFTER` steps or more, one after the other, were not finite."""
     if skipped_in_row >= GIVE_UP_AFTER:
-        saved = (
-            f"the last checkpoint is of step {checkpoints.newest}"
-            if checkpoints.newest
-            else "nothing was saved"
-        )
-        raise OutsideError(
-            f"loss or gradient were not finite in {skipped_in_row} steps up to step {step}; {saved}"
-        )
+        with saying_what_was_saved(checkpoints):
+            raise OutsideError(
+                f"loss or gradient were not finite in {skipped_in_row} steps up to step {step}"
+            )
+
+
+@contextlib.contextmanager
+def saying_what_was_saved(checkpoints: Checkpoints) -> Iterator[None]:
+    """Add to an OutsideError from within which checkpoint there is to go on from."""
+    try:
+        yield
+    except OutsideError as error:
+        newest = checkpoints.newest
+        saved = "nothing was saved" if newest is None else f"the last checkpoint is of step {newest}"
+        raise OutsideError(f"{error}; {saved}") from error

@@ -89,8 +89,8 @@ def test_a_config_file_loads_from_any_folder(tmp_path):
 def test_differences_that_matter_to_a_run(config):
     new = configs.override(config, ["--config.lr=2", "--config.data.limit=1"])
     assert configs.differences(config, new) == ["data.limit: 0 -> 1", "lr: 0.1 -> 2.0"]
-    stored = ConfigDict(dict(stop_epoch=0, log_every=1, data=dict(data_dir="a", num_workers=0)))
-    moved = ConfigDict(dict(stop_epoch=3, log_every=9, data=dict(data_dir="b", num_workers=2)))
+    stored = ConfigDict(dict(stop_epoch=0, log_every=1, data=dict(data_dir="a", on_error="fail")))
+    moved = ConfigDict(dict(stop_epoch=3, log_every=9, data=dict(data_dir="b", on_error="skip")))
     assert configs.differences(stored, moved) == []
 
 

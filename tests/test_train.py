@@ -9,6 +9,7 @@ import pytest
 from rgbd_jax.config import load_file, override
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import open_split, training_batches
+from rgbd_jax.data.records import Records
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import make_scorer
 from rgbd_jax.experiment import Experiment
@@ -285,6 +286,58 @@ def test_starting_from_nowhere_leaves_nothing_behind(config, tmp_path):
     with pytest.raises(UserError, match="nowhere: there is no such folder"):
         train(override(config, [f"--config.init_from={tmp_path / 'nowhere'}"]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_gone_on_with_after_what_it_started_from_is_gone(config, tmp_path, one_device, capsys):
+    config = override(config, ["--config.num_epochs=2"])
+    train(override(config, ["--config.stop_epoch=1"]), tmp_path / "first")
+    config = override(config, [f"--config.init_from={tmp_path / 'first'}"])
+    train(override(config, ["--config.stop_epoch=1"]), tmp_path / "run")
+    assert f"starting from {tmp_path / 'first'}" in capsys.readouterr().err
+    (tmp_path / "first").rename(tmp_path / "moved")
+    train(config, tmp_path / "run")
+    assert [row["epoch"] for row in rows(tmp_path / "run", kind="epoch", split="valid")] == [0, 1]
+    assert "starting from" not in capsys.readouterr().err
+    with pytest.raises(UserError, match="first: there is no such folder"):
+        train(config, tmp_path / "another")
+
+
+def damage(monkeypatch, split, index):
+    """Make a record of a split unreadable."""
+    read = Records.__getitem__
+
+    def damaged(self, wanted):
+        if wanted == index and f"split {split}" in self._place:
+            raise OutsideError(f"record {index} of {split} is damaged")
+        return read(self, wanted)
+
+    monkeypatch.setattr(Records, "__getitem__", damaged)
+
+
+def test_an_unreadable_clip_ends_a_run_that_can_go_on_without_it(
+    config, tmp_path, one_device, monkeypatch, capsys
+):
+    config = override(config, ["--config.num_epochs=2"])
+    damage(monkeypatch, "train", 5)
+    damage(monkeypatch, "test", 3)
+    with pytest.raises(OutsideError, match="record 5 of train is damaged; with .*=skip.*; nothing was saved"):
+        train(config, tmp_path / "run")
+    train(override(config, ["--config.data.on_error=skip"]), tmp_path / "run")
+    for split in ("train", "valid"):
+        assert [row["data_errors"] for row in rows(tmp_path / "run", kind="epoch", split=split)] == [1, 1]
+    lines = (tmp_path / "run" / "data_errors.jsonl").read_text().splitlines()
+    assert [json.loads(line)["split"] for line in lines] == ["train", "test"]
+    said = capsys.readouterr().err
+    for place in ("record 5 of train", "record 3 of test"):
+        assert said.count(f"warning: {place} is damaged; the clip is left out\n") == 1
+
+
+def test_an_unreadable_clip_of_the_validation_ends_a_run_that_says_what_was_saved(
+    config, tmp_path, one_device, monkeypatch
+):
+    damage(monkeypatch, "test", 3)
+    with pytest.raises(OutsideError, match="record 3 of test is .*; the last checkpoint is of step 1$"):
+        train(override(config, ["--config.checkpoint_every=1"]), tmp_path / "run")
 
 
 def test_a_run_that_is_over_says_so(config, tmp_path, one_device, capsys):

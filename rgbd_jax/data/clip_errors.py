@@ -1,24 +1,30 @@
 """What is done about clips that cannot be read: the run ends, or goes on without them, and says so."""
 
 import json
+import sys
 from pathlib import Path
+
+from tqdm import tqdm
 
 from rgbd_jax.errors import OutsideError
 
+_OVERWRITE = "\r\x1b[K"  # a line of progress may stand where a warning is to go
+
 
 class ClipErrors:
-    """Names each unreadable clip once.
+    """Names each unreadable clip of a split once.
 
     One object serves all batches of a run, so that what was named in an earlier epoch, or before the run was
     resumed, is not named again.
     """
 
-    def __init__(self, on_error: str = "fail", path: Path | None = None):
+    def __init__(self, on_error: str = "fail", path: Path | None = None, split: str = ""):
         """
         Args:
           on_error: `fail`, the first unreadable clip raises an OutsideError; `skip`, it is left out.
-          path: file that gets a line `{"id", "reason"}` for each that is left out; those that it has already
-            count as named.
+          path: file that gets a line `{"split", "id", "reason"}` for each that is left out; those of the
+            split that it has already count as named. The splits of a run share it.
+          split: what the clips are of.
 
         Raises:
           ValueError: `on_error` is something else.
@@ -27,10 +33,11 @@ class ClipErrors:
             raise ValueError(f"on_error={on_error!r}: allowed are fail, skip")
         self._on_error = on_error
         self._path = path
+        self._split = split
         self._reasons: dict[str, str] = {}
         if path is not None and path.is_file():
             lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-            self._reasons = {line["id"]: line["reason"] for line in lines}
+            self._reasons = {line["id"]: line["reason"] for line in lines if line.get("split") == split}
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -41,16 +48,26 @@ class ClipErrors:
         """Take note of an unreadable clip of a split of so many clips.
 
         Raises:
-          OutsideError: it must not be left out, or half of the split would be.
+          OutsideError: it must not be left out, or half of the split would be; or the file cannot be
+            written.
         """
         if self._on_error == "fail":
             raise OutsideError(f"{reason}; with data.on_error=skip it is left out")
         if clip in self._reasons:
             return
         self._reasons[clip] = reason
-        if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"id": clip, "reason": reason}) + "\n")
+        self._write({"split": self._split, "id": clip, "reason": reason})
+        start = _OVERWRITE if sys.stderr.isatty() else ""
+        tqdm.write(f"{start}warning: {reason}; the clip is left out", file=sys.stderr)
         count = len(self._reasons)
         if 2 * count > of:
             raise OutsideError(f"{count} of {of} clips cannot be read, the last one: {reason}")
+
+    def _write(self, line: dict[str, str]) -> None:
+        if self._path is None:
+            return
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise OutsideError(f"{self._path}: cannot be written ({error.strerror or error})") from error

@@ -160,9 +160,9 @@ def test_an_unreadable_clip_ends_the_run_by_default(broken, make):
     assert "\n" not in str(raised.value)
 
 
-def test_training_can_go_on_without_an_unreadable_clip(broken, tmp_path):
+def test_training_can_go_on_without_an_unreadable_clip(broken, tmp_path, capsys):
     path = tmp_path / "data_errors.jsonl"
-    errors = ClipErrors("skip", path)
+    errors = ClipErrors("skip", path, "train")
     batches = loader.training_batches(broken, batch_size=3, seed=1, errors=errors)
     seen = [next(batches) for _ in range(20)]
     assert all(batch["rgb"].shape[0] == 3 for batch in seen)
@@ -171,18 +171,38 @@ def test_training_can_go_on_without_an_unreadable_clip(broken, tmp_path):
     assert BROKEN not in ids
     assert errors.ids == (BROKEN,)
     (line,) = path.read_text().splitlines()
-    assert json.loads(line) == {
-        "id": BROKEN,
-        "reason": f"nvgesture, split train, clip {BROKEN}: cannot be read"
-        " (rgb, frame 0: it is cut off, damaged or no image)",
-    }
+    reason = (
+        f"nvgesture, split train, clip {BROKEN}: cannot be read"
+        " (rgb, frame 0: it is cut off, damaged or no image)"
+    )
+    assert json.loads(line) == {"split": "train", "id": BROKEN, "reason": reason}
+    assert capsys.readouterr().err == f"warning: {reason}; the clip is left out\n"
     # Resumed, it is not named again.
-    again = ClipErrors("skip", path)
+    again = ClipErrors("skip", path, "train")
     batches = loader.training_batches(broken, batch_size=3, seed=1, errors=again)
     for _ in range(5):
         next(batches)
     assert again.ids == (BROKEN,)
     assert len(path.read_text().splitlines()) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_each_split_counts_its_own_clips(tmp_path):
+    path = tmp_path / "data_errors.jsonl"
+    for split in ("train", "test"):
+        errors = ClipErrors("skip", path, split)
+        errors.report(f"{split} 1", "cannot be read", of=4)
+        errors.report(f"{split} 2", "cannot be read", of=4)
+    again = ClipErrors("skip", path, "test")
+    assert again.ids == ("test 1", "test 2")
+    with pytest.raises(OutsideError, match="3 of 4 clips cannot be read"):
+        again.report("test 3", "cannot be read", of=4)
+
+
+def test_a_file_of_unreadable_clips_that_cannot_be_written_is_trouble_from_outside(tmp_path):
+    errors = ClipErrors("skip", tmp_path / "nowhere" / "data_errors.jsonl", "train")
+    with pytest.raises(OutsideError, match="data_errors.jsonl: cannot be written .No such file"):
+        errors.report("a", "cannot be read", of=4)
 
 
 def test_the_clips_that_are_left_keep_their_order_and_their_numbers(broken, video_data, monkeypatch):

@@ -152,7 +152,7 @@ def test_the_best_of_a_run_that_was_never_validated(tmp_path):
 
 def test_starting_from_a_run_replaces_the_head_and_says_so(run, capsys):
     fresh = make_state(num_classes=7, ema=True)
-    state = start_from({"": resolve(run)}, fresh)
+    state = start_from({"": resolve(run)}, fresh, [f"class {number}" for number in range(7)])
     saved = make_state(seed=5)
     assert_equal_trees(state.params["layers"][0], saved.params["layers"][0])
     assert_equal_trees(state.params["layers"][1], fresh.params["layers"][1])
