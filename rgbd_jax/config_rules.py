@@ -122,6 +122,10 @@ RULES = {
     "model.num_persons": at_least(1),
     # CTR-GCN parts the channels among four branches, and takes an eighth of them for the relations of joints.
     "model.base_width": multiple_of(4, low=8),
+    # The second and the third halve the frames.
+    "model.stages": Rule(
+        "three numbers, each 1 or more", lambda values: len(values) == 3 and min(values) >= 1
+    ),
     "model.drop_out": BELOW_ONE,
     "model.k": at_least(0),
     "model.width": Rule("one of 0.125, 0.25, 0.5, 1", lambda value: value in (0.125, 0.25, 0.5, 1)),
@@ -138,6 +142,13 @@ RULES = {
 RELATIONS = (
     ("accumulate", "batch_size", "a divisor of", lambda c: c["batch_size"] % c["accumulate"] == 0),
     ("task.crop", "task.resize", "at most the smaller of", lambda c: c["task.crop"] <= min(c["task.resize"])),
+    # The first heat map belongs to the window that the clip begins with.
+    (
+        "task.rank_pooling",
+        "data.num_frames",
+        "at most",
+        lambda c: c["task.rank_pooling"] <= c["data.num_frames"],
+    ),
     # In evaluation the crop begins 32 pixels from the left and the upper border.
     (
         "task.resize",

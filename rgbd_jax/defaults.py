@@ -1,5 +1,6 @@
 """The keys that every config has, with their defaults, and what config files are made with."""
 
+import functools
 from collections.abc import Sequence
 
 from ml_collections import ConfigDict
@@ -76,7 +77,8 @@ def skeleton_config() -> ConfigDict:
     model.name = "ctrgcn"
     model.layout = "ntu25"
     model.num_persons = 2
-    model.base_width = 64  # channels of the first four blocks
+    model.base_width = 64  # channels of the first stage; each further one has twice as many
+    model.stages = (4, 3, 3)  # blocks of each stage
     model.adaptive = True
     model.drop_out = 0.0
     model.k = 0  # of gap: 0 sees the stream as it is, 1 turns joints into bones
@@ -90,7 +92,6 @@ def rgbd_config(modality: str = "rgb") -> ConfigDict:
       modality: `rgb` or `depth` for I3DWTrans on one of them, `fusion` for FusionNet on both.
     """
     config = general_config()
-    config.init_trunks = ()  # of fusion: runs or checkpoints of rgb and depth whose weights to start from
     config.data.modalities = ("rgb", "depth") if modality == "fusion" else (modality,)
     config.data.num_frames = 64
 
@@ -104,16 +105,20 @@ def rgbd_config(modality: str = "rgb") -> ConfigDict:
     task.rotated = 0.5  # probability
     task.angles = (-10, 10)  # degrees
     task.blur = False  # half of the frames, in training
-    task.shared_augmentation = True  # of colour and depth alike
     task.depth_levels = "wrapped"  # of 16-bit depth: mod 256 as published, or scaled from depth_range
     task.depth_range = (500, 4500)  # millimetres
     task.rank_pooling = 10  # frames of a window of the heat maps; 0: none
     task.label_smoothing = 0.1
-    task.branch_weights = (1.0, 0.5, 0.5, 0.5)  # of the cross entropy of fused, small, media, large
-    task.temperatures = (0.04, 0.07)  # of the branches in the first and from the 30th epoch on; (): none
     task.distillation = 1.0  # weight
-    task.distillation_from = 0.02  # as a fraction of num_epochs
     task.distillation_batch = 4  # the loss is a sum over so many samples; 1: their mean
+    if modality == "fusion":
+        config.init_trunks = ()  # runs or checkpoints of rgb and depth whose weights to start from
+        task.shared_augmentation = True  # of colour and depth alike
+        task.distillation_from = 0.0  # as a fraction of num_epochs
+    else:
+        task.distillation_from = 0.02
+        task.branch_weights = (1.0, 0.5, 0.5, 0.5)  # of the cross entropy of fused, small, media, large
+        task.temperatures = (0.04, 0.07)  # of the branches in the first and from the 30th epoch on; (): none
 
     config.model = model = ConfigDict()
     model.width = 1.0  # factor of all channels
@@ -139,7 +144,11 @@ def rgbd_config(modality: str = "rgb") -> ConfigDict:
     return config
 
 
-DEFAULTS = {"skeleton": skeleton_config, "rgbd": rgbd_config, "fusion": rgbd_config}
+DEFAULTS = {
+    "skeleton": skeleton_config,
+    "rgbd": rgbd_config,
+    "fusion": functools.partial(rgbd_config, "fusion"),
+}
 
 
 def defaults_of(task: str) -> ConfigDict:
@@ -178,8 +187,10 @@ def debug(config: ConfigDict) -> ConfigDict:
     config.data.repeat = 1
     if config.task.name == "skeleton":
         config.model.base_width = 8
+        config.model.stages = (1, 1, 1)
     else:
         config.data.num_frames = 8
+        config.task.rank_pooling = 4
         config.task.size = config.task.crop = 32
         config.task.resize = (48, 48)
         config.task.crop_rule = "centre"

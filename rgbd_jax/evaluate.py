@@ -21,7 +21,7 @@ from tqdm import tqdm
 from rgbd_jax.config import ConfigArguments, from_dict
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import Split, evaluation_batches, open_configured_split
-from rgbd_jax.errors import UserError
+from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.experiment import compiled_evaluation
 from rgbd_jax.report.evaluation import write_evaluation
 from rgbd_jax.report.files import new_folder, remove_folder
@@ -64,7 +64,10 @@ def evaluate(
     network = Network(task.network(nnx.Rngs(config.seed)))
     weights = load_weights(checkpoint, network.params, network.batch_stats, sharding.replicated(mesh))
     errors = ClipErrors(data.on_error)
-    scores = make_scorer(config, task, network, split, mesh, errors)(*weights, description.epoch)
+    try:
+        scores = make_scorer(config, task, network, split, mesh, errors)(*weights, description.epoch)
+    except OutsideError as error:
+        raise OutsideError(f"{error}; nothing was saved") from error
     folder = run_of(checkpoint) / "eval"
     extra = {
         "checkpoint_step": description.step,

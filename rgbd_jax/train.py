@@ -27,7 +27,7 @@ from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Checkpoints, Description, resolve
 from rgbd_jax.training.preemption import StopRequest
 from rgbd_jax.training.throughput import Throughput
-from rgbd_jax.training.transfer import check_modality, start_from
+from rgbd_jax.training.transfer import find_start, start_from
 
 BEST_METRIC = "top1"
 GIVE_UP_AFTER = 10  # steps in a row that are not finite
@@ -71,8 +71,10 @@ def train(config: ConfigDict, workdir: Path) -> None:
     state = experiment.initial_state()
 
     # ------------------------------------------------------------------ a new run, or where to go on
-    if not has_checkpoint(workdir) and (start_checkpoints := find_start(config)):
-        state = start_from(start_checkpoints, state, training.class_names)
+    if not has_checkpoint(workdir):
+        starts = find_start(config.init_from, config.get("init_trunks", ()))
+        if starts:
+            state = start_from(starts, state, training.class_names)
     claim_workdir(workdir, config)
     with StopRequest() as stop, Checkpoints(workdir / "checkpoints", best_metric=BEST_METRIC) as checkpoints:
         if checkpoints.newest is not None:
@@ -147,23 +149,6 @@ def has_checkpoint(workdir: Path) -> bool:
     except UserError:
         return False
     return True
-
-
-def find_start(config: ConfigDict) -> dict[str, Path]:
-    """The checkpoints whose weights a new run starts from, by the part of the network that they are for.
-
-    Raises:
-      UserError: if there is none where one is asked for, or one of the wrong modality.
-    """
-    trunks = config.get("init_trunks", ())
-    if trunks and config.task.name != "fusion":
-        raise UserError(f"config.init_trunks={tuple(trunks)}: only the task fusion has trunks; use init_from")
-    named = {"": config.init_from} if config.init_from else {}
-    found = {part: resolve(Path(path)) for part, path in named.items()}
-    for modality, path in zip(("rgb", "depth"), trunks, strict=False):
-        found[f"trunks/{modality}/"] = resolve(Path(path))
-        check_modality(found[f"trunks/{modality}/"], modality)
-    return found
 
 
 def claim_workdir(workdir: Path, config: ConfigDict) -> None:

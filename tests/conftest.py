@@ -2,7 +2,6 @@
 dtype."""
 
 import os
-import tempfile
 from pathlib import Path
 
 # Before JAX is imported.
@@ -10,6 +9,9 @@ os.environ["JAX_PLATFORMS"] = os.environ.get("JAX_PLATFORMS", "cpu")
 os.environ["JAX_NUM_CPU_DEVICES"] = "8"
 # Tests compile far more than they compute: LLVM's optimisation would take most of their time.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# What one test has compiled need not be compiled by the next, nor by the programs that a test starts.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".cache" / "jax_tests"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
 
 import jax
 import numpy as np
@@ -18,8 +20,6 @@ from absl import flags
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
-# What one test has compiled need not be compiled by the next.
-jax.config.update("jax_compilation_cache_dir", tempfile.mkdtemp(prefix="rgbd_jax_compiled_"))
 # Grain's workers read absl flags; the commands mark them as parsed too.
 flags.FLAGS.mark_as_parsed()
 

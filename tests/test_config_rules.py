@@ -13,8 +13,8 @@ def load(*overrides, default=skeleton_config):
 
 
 def test_each_rule_is_for_a_key_that_exists_and_allows_its_default():
-    defaults = [leaves(skeleton_config()), leaves(rgbd_config())]
-    assert RULES.keys() <= defaults[0].keys() | defaults[1].keys()
+    defaults = [leaves(skeleton_config()), leaves(rgbd_config("rgb")), leaves(rgbd_config("fusion"))]
+    assert RULES.keys() <= set().union(*defaults)
     for values in defaults:
         check_values(values)
 
@@ -105,6 +105,10 @@ def test_a_value_out_of_range_is_named(text, message):
             "config.task.angles=(10, -10): allowed is a pair, each value -180 to 180, the second no smaller",
         ),
         ("task.angles=(10,)", "config.task.angles=(10,): allowed is a pair"),
+        (
+            "task.rank_pooling=65",
+            "config.task.rank_pooling=65: allowed is at most config.data.num_frames=64",
+        ),
         (
             "task.crop_rule=nvgesture",
             "config.task.resize=(320, 240): allowed is at least config.task.crop + 32 along both sides"

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted([*(ROOT / "launch").glob("*.sh"), ROOT / ".ci" / "run"])
+PROVIDED_BY = importlib.metadata.packages_distributions()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINS = [
     Requirement(line)
@@ -215,5 +216,4 @@ def imported(nodes):
         elif isinstance(node, ast.ImportFrom):
             modules.add(node.module)
     tops = {module.split(".")[0] for module in modules} - sys.stdlib_module_names - {"rgbd_jax"}
-    provided_by = importlib.metadata.packages_distributions()
-    return {canonicalize_name(provided_by.get(top, [top])[0]) for top in tops}
+    return {canonicalize_name(PROVIDED_BY.get(top, [top])[0]) for top in tops}

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 
-import jax
 import numpy as np
 import pytest
 
@@ -42,10 +41,7 @@ def small(data_dir):
 @pytest.fixture(scope="module")
 def start(small):
     """Starts training in a process of its own, on one CPU device."""
-    environment = os.environ | {
-        "JAX_NUM_CPU_DEVICES": "1",
-        "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,
-    }
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "1"}
 
     def start(*arguments):
         command = [sys.executable, "-m", "rgbd_jax.main", *small, *arguments]

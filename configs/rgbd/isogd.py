@@ -20,7 +20,8 @@ def get_config(variant: str = "rgb") -> ConfigDict:
 
     config.task.resize = (256, 256)
     config.task.flip = 0.0
-    config.task.distillation_from = 2 / 300
+    if config.task.name == "rgbd":
+        config.task.distillation_from = 2 / 300
     config.task.distillation_batch = 6
 
     config.schedule.name = "plateau"

@@ -1,6 +1,7 @@
 """The baseline that CTR-GCN is measured against (ICCV 2021): one topology for all channels."""
 
 import functools
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ from flax import nnx
 from jax.nn.initializers import constant
 from jax.typing import DTypeLike
 
-from rgbd_jax.models.graph_network import ConvNorm, GraphNetwork
+from rgbd_jax.models.graph_network import STAGES, ConvNorm, GraphNetwork
 from rgbd_jax.models.initializers import normal
 from rgbd_jax.models.layers import BatchNorm, PointwiseConv, TemporalConv
 from rgbd_jax.models.skeleton_graph import LAYOUTS
@@ -17,7 +18,7 @@ SUBSETS = 3
 
 
 class BaselineGCN(GraphNetwork):
-    """The ten blocks of CTR-GCN with simple ones; `GraphNetwork` says what it returns."""
+    """The network of CTR-GCN with simple blocks; `GraphNetwork` says what it returns."""
 
     def __init__(
         self,
@@ -27,6 +28,7 @@ class BaselineGCN(GraphNetwork):
         num_persons: int,
         in_channels: int = 3,
         base_width: int = 64,
+        stages: Sequence[int] = STAGES,
         adaptive: bool = True,
         drop_out: float = 0.0,
         dtype: DTypeLike | None = None,
@@ -36,7 +38,7 @@ class BaselineGCN(GraphNetwork):
         Args:
           layout: a key of `LAYOUTS`; only its number of joints is used, the topology starts from identities.
           adaptive: learn the topology instead of keeping it.
-          base_width, drop_out, dtype: see `GraphNetwork`.
+          base_width, stages, drop_out, dtype: see `GraphNetwork`.
         """
         super().__init__(
             num_classes=num_classes,
@@ -48,6 +50,7 @@ class BaselineGCN(GraphNetwork):
             temporal=functools.partial(SingleTemporalConv, rngs=rngs),
             in_channels=in_channels,
             base_width=base_width,
+            stages=stages,
             drop_out=drop_out,
             dtype=dtype,
             rngs=rngs,

@@ -1,6 +1,7 @@
 """CTR-GCN: a graph convolution whose topology is refined for each channel (Chen et al., ICCV 2021)."""
 
 import functools
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ from flax import nnx
 from jax.nn.initializers import constant
 from jax.typing import DTypeLike
 
-from rgbd_jax.models.graph_network import ConvNorm, GraphNetwork
+from rgbd_jax.models.graph_network import STAGES, ConvNorm, GraphNetwork
 from rgbd_jax.models.initializers import kaiming_normal, normal
 from rgbd_jax.models.layers import BatchNorm, PointwiseConv, TemporalConv, max_pool_frames
 from rgbd_jax.models.skeleton_graph import LAYOUTS, spatial_adjacency
@@ -25,6 +26,7 @@ class CTRGCN(GraphNetwork):
         num_persons: int,
         in_channels: int = 3,
         base_width: int = 64,
+        stages: Sequence[int] = STAGES,
         adaptive: bool = True,
         drop_out: float = 0.0,
         dtype: DTypeLike | None = None,
@@ -34,7 +36,7 @@ class CTRGCN(GraphNetwork):
         Args:
           layout: a key of `LAYOUTS`.
           adaptive: learn the adjacency that all samples share, instead of keeping it.
-          base_width, drop_out, dtype: see `GraphNetwork`.
+          base_width, stages, drop_out, dtype: see `GraphNetwork`.
         """
         super().__init__(
             num_classes=num_classes,
@@ -44,6 +46,7 @@ class CTRGCN(GraphNetwork):
             temporal=functools.partial(MultiScaleTemporalConv, rngs=rngs),
             in_channels=in_channels,
             base_width=base_width,
+            stages=stages,
             drop_out=drop_out,
             dtype=dtype,
             rngs=rngs,

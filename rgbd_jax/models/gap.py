@@ -1,6 +1,7 @@
 """GAP: CTR-GCN whose features of body parts are supervised by descriptions (Xiang et al., ICCV 2023)."""
 
 import math
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from rgbd_jax.models.ctrgcn import CTRGCN
+from rgbd_jax.models.graph_network import STAGES
 from rgbd_jax.models.initializers import kaiming_normal, uniform
 from rgbd_jax.models.skeleton_graph import PARTS, bone_transform, part_means
 
@@ -29,6 +31,7 @@ class GAP(CTRGCN):
         text_width: int = 512,
         in_channels: int = 3,
         base_width: int = 64,
+        stages: Sequence[int] = STAGES,
         adaptive: bool = True,
         drop_out: float = 0.0,
         dtype: DTypeLike | None = None,
@@ -38,7 +41,7 @@ class GAP(CTRGCN):
         Args:
           k: of the transform I − B^k of the input (`bone_transform`): 0 sees joints, 1 bones.
           text_width: width of the text vectors that the features are compared with.
-          layout, num_persons, in_channels, base_width, adaptive, drop_out, dtype: see `CTRGCN`.
+          layout, num_persons, in_channels, base_width, stages, adaptive, drop_out, dtype: see `CTRGCN`.
         """
         super().__init__(
             num_classes=num_classes,
@@ -46,6 +49,7 @@ class GAP(CTRGCN):
             num_persons=num_persons,
             in_channels=in_channels,
             base_width=base_width,
+            stages=stages,
             adaptive=adaptive,
             drop_out=drop_out,
             dtype=dtype,

@@ -1,10 +1,10 @@
-"""What CTR-GCN and its baseline share: ten blocks of a spatial and a temporal convolution, way in, way out.
+"""What CTR-GCN and its baseline share: blocks of a spatial and a temporal convolution, way in, way out.
 
 Inside, clips are (C, N, T, V): C channels first, N = B·M bodies, the persons of a clip next to each other, T
 frames, V joints.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 from flax import nnx
@@ -14,9 +14,9 @@ from rgbd_jax.models.initializers import normal, uniform
 from rgbd_jax.models.layers import BatchNorm, PointwiseConv
 from rgbd_jax.models.skeleton_graph import SkeletonLayout
 
-# Width of each block as a multiple of the network's base width, and its temporal stride (CTR-GCN, ICCV 2021).
-WIDTHS = (1, 1, 1, 1, 2, 2, 2, 4, 4, 4)
-STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
+# Blocks of each stage as published (CTR-GCN, ICCV 2021). A stage has twice the channels of the one before,
+# and half the frames.
+STAGES = (4, 3, 3)
 
 
 class Block(nnx.Module):
@@ -70,7 +70,7 @@ class ConvNorm(nnx.Module):
 
 
 class GraphNetwork(nnx.Module):
-    """Ten blocks over a skeleton, the mean of what they see, a linear classifier."""
+    """Blocks over a skeleton, the mean of what they see, a linear classifier."""
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class GraphNetwork(nnx.Module):
         temporal: Callable[[int, int], nnx.Module],
         in_channels: int = 3,
         base_width: int = 64,
+        stages: Sequence[int] = STAGES,
         drop_out: float = 0.0,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
@@ -90,7 +91,8 @@ class GraphNetwork(nnx.Module):
         Args:
           spatial: makes the spatial convolution of a block from its numbers of input and output channels.
           temporal: makes the temporal one from its number of channels and its stride.
-          base_width: channels of the first four blocks.
+          base_width: channels of the first stage.
+          stages: blocks of each stage.
           drop_out: of the pooled vector, before the classifier.
           dtype: of the computation between the input's batch norm and the pooled vector; None is that of the
             parameters.
@@ -100,19 +102,21 @@ class GraphNetwork(nnx.Module):
         self.input_norm = BatchNorm(num_persons * layout.num_joints * in_channels, axis=-1, rngs=rngs)
         blocks = []
         channels = in_channels
-        for i, (width, stride) in enumerate(zip(WIDTHS, STRIDES, strict=True)):
-            out = width * base_width
-            block = Block(
-                channels,
-                out,
-                stride=stride,
-                residual=i > 0,
-                spatial=spatial(channels, out),
-                temporal=temporal(out, stride),
-                rngs=rngs,
-            )
-            blocks.append(block)
-            channels = out
+        for stage, num_blocks in enumerate(stages):
+            out = base_width * 2**stage
+            for i in range(num_blocks):
+                stride = 2 if stage > 0 and i == 0 else 1
+                block = Block(
+                    channels,
+                    out,
+                    stride=stride,
+                    residual=len(blocks) > 0,
+                    spatial=spatial(channels, out),
+                    temporal=temporal(out, stride),
+                    rngs=rngs,
+                )
+                blocks.append(block)
+                channels = out
         self.blocks = nnx.List(blocks)
         self.drop_out = nnx.Dropout(drop_out)
         self.classifier = nnx.Linear(
@@ -133,7 +137,7 @@ class GraphNetwork(nnx.Module):
 
         Returns:
           logits (B, K) and pooled (B, C), at least float32; features (C, B, M, T, V), the last block's
-          output; and each block's own, l1 to l10, (C, N, T, V).
+          output; and each block's own, l1, l2 and so on, (C, N, T, V).
         """
         batch, frames, persons, joints, channels = x.shape
         parameter_dtype = self.classifier.kernel.dtype

@@ -70,6 +70,7 @@ class SkeletonTask:
             layout=layout,
             num_persons=model.num_persons,
             base_width=model.base_width,
+            stages=tuple(model.stages),
             adaptive=model.adaptive,
             drop_out=model.drop_out,
             dtype=compute_dtype(self._config),

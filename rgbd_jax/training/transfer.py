@@ -9,11 +9,30 @@ import jax
 import jax.numpy as jnp
 
 from rgbd_jax.errors import UserError
-from rgbd_jax.training.checkpoint import describe, load_weights, saved_shapes
+from rgbd_jax.training.checkpoint import describe, load_weights, resolve, saved_shapes
 from rgbd_jax.training.state import Arrays, TrainState, named_leaves
 
 # What gives the scores of the classes is called so in all networks.
 HEADS = frozenset(("heads", "classifier"))
+# Of the network for both modalities: its parts that are networks for one, in the order of their starts.
+TRUNKS = {"rgb": "trunks/rgb/", "depth": "trunks/depth/"}
+
+
+def find_start(init_from: str, init_trunks: Sequence[str]) -> dict[str, Path]:
+    """The checkpoints whose weights a new run starts from, for `start_from`.
+
+    Args:
+      init_from: run or checkpoint for the whole network; "" for none.
+      init_trunks: two, of colour and of depth, for its trunks; () for none.
+
+    Raises:
+      UserError: if there is none where one is named, or one of the wrong modality.
+    """
+    found = {"": resolve(Path(init_from))} if init_from else {}
+    for modality, path in zip(TRUNKS, init_trunks, strict=False):
+        found[TRUNKS[modality]] = resolve(Path(path))
+        check_modality(found[TRUNKS[modality]], modality)
+    return found
 
 
 def start_from(checkpoints: Mapping[str, Path], state: TrainState, class_names: Sequence[str]) -> TrainState:

@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 from grain import MapDataset
 
-from rgbd_jax.config import load_file, override
+from rgbd_jax.config import load_file
 from rgbd_jax.data.random_clips import configured_shape
 from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
-from rgbd_jax.train import find_start
 from rgbd_jax.training.checkpoint import Checkpoints, Description, resolve
 from rgbd_jax.training.sharding import make_mesh
 from rgbd_jax.training.state import named_leaves
-from rgbd_jax.training.transfer import start_from
+from rgbd_jax.training.transfer import find_start, start_from
 
 CLASSES = tuple(f"action {number}" for number in range(60))
 FILES = {
@@ -97,9 +96,8 @@ def test_the_head_for_as_many_other_classes_stays_fresh_and_is_named(runs, capsy
 
 
 def test_fusion_starts_from_two_trunks(runs):
-    config, fresh = make("fusion")
-    config = override(config, [f"--config.init_trunks=('{runs / 'rgb'}', '{runs / 'depth'}')"])
-    found = find_start(config)
+    _, fresh = make("fusion")
+    found = find_start("", [str(runs / "rgb"), str(runs / "depth")])
     assert found == {"trunks/rgb/": resolve(runs / "rgb"), "trunks/depth/": resolve(runs / "depth")}
     state = start_from(found, fresh, CLASSES)
     for seed, modality in ((2, "rgb"), (3, "depth")):
@@ -121,10 +119,8 @@ def test_fusion_starts_from_two_trunks(runs):
     ],
 )
 def test_trunks_of_the_wrong_modality_are_refused(runs, trunks, message):
-    first, second = (runs / name for name in trunks)
-    config = override(make("fusion")[0], [f"--config.init_trunks=('{first}', '{second}')"])
     with pytest.raises(UserError, match=message):
-        find_start(config)
+        find_start("", [str(runs / name) for name in trunks])
 
 
 @pytest.mark.parametrize(("name", "source"), [("rgb", "skeleton"), ("rgb", "fusion")])
