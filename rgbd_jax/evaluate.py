@@ -79,7 +79,7 @@ def evaluate(
     if config.visualize:
         with new_folder(folder / "pictures") as pictures:
             write_run_pictures(pictures, scores, run_of(checkpoint) / "metrics.jsonl")
-            viewed = make_viewer(config, task, network, split, mesh)(*weights, description.epoch)
+            viewed = make_viewer(config, task, network, split, mesh, errors)(*weights, description.epoch)
             write_sample_pictures(pictures, task, split, viewed, min(config.visualize, len(split)))
     return folder, metrics
 
@@ -89,11 +89,11 @@ def make_scorer(
 ) -> Scorer:
     """A function of (parameters, batch statistics, epoch) that scores every sample of `split` once.
 
-    Samples come in batches of `config.eval_batch_size`, the last one padded; what is padded counts nothing.
-    The epoch (from 0) is the one that the parameters come from. Clips that cannot be read are left out, if
-    `errors` allows that.
+    Samples come in batches of `config.eval_batch_size`, or of the next number that the devices share equally.
+    The last one is padded; what is padded counts nothing. The epoch (from 0) is the one that the parameters
+    come from. Clips that cannot be read are left out, if `errors` allows that.
     """
-    sharding.check_batch_size("eval_batch_size", config.eval_batch_size, mesh)
+    batch_size = sharding.round_up(config.eval_batch_size, mesh)
 
     def logits_of(inputs: Any, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         del inputs
@@ -105,13 +105,13 @@ def make_scorer(
         ids, labels, logits = [], [], defaultdict(list)
         batches = evaluation_batches(
             split,
-            batch_size=config.eval_batch_size,
+            batch_size=batch_size,
             num_workers=config.data.num_workers,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
             errors=errors,
         )
-        num_batches = math.ceil(len(split) / config.eval_batch_size)
+        num_batches = math.ceil(len(split) / batch_size)
         for batch in tqdm(
             batches,
             desc=f"evaluating {split.name}",

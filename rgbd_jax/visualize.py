@@ -51,14 +51,16 @@ class ViewedBatch(NamedTuple):
 Viewer = Callable[[Arrays, Arrays, int], Iterator[ViewedBatch]]
 
 
-def make_viewer(config: ConfigDict, task: Task, network: Network, split: Split, mesh: Mesh) -> Viewer:
+def make_viewer(
+    config: ConfigDict, task: Task, network: Network, split: Split, mesh: Mesh, errors: ClipErrors
+) -> Viewer:
     """A function of (parameters, batch statistics, epoch) that shows the first `config.visualize` samples.
 
     The arguments are those of `evaluate.make_scorer`. Batches are no larger than they need be: here the
     inputs come back to the host.
     """
-    wanted, devices = min(config.visualize, len(split)), mesh.shape["data"]
-    batch_size = min(config.eval_batch_size, -(-wanted // devices) * devices)
+    wanted = min(config.visualize, len(split))
+    batch_size = sharding.round_up(min(config.eval_batch_size, wanted), mesh)
 
     def seen(inputs: Any, outputs: Outputs, epoch: jax.Array) -> tuple:
         logits, *_ = task.logits(outputs, epoch).values()
@@ -75,7 +77,7 @@ def make_viewer(config: ConfigDict, task: Task, network: Network, split: Split, 
             num_workers=config.data.num_workers,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
-            errors=ClipErrors(config.data.on_error),
+            errors=errors,
         )
         for batch in batches:
             samples = np.flatnonzero(batch["mask"])[:left]

@@ -1,4 +1,4 @@
-"""Every config builds, and the debug variant of each file takes two steps."""
+"""Every config builds, and its debug variant takes two steps."""
 
 import itertools
 import json
@@ -73,9 +73,13 @@ def test_the_debug_variant_trains_two_steps(tmp_path, monkeypatch):
     ]
 
 
-@pytest.mark.parametrize(
-    "variant", ["configs/gap/nw_ucla.py:bone,plain,debug", "configs/rgbd/jester.py:rgb,debug"]
-)
+def debug_variant(variant):
+    """A variant at debug size; of video it takes minutes to compile."""
+    marks = [pytest.mark.slow] if "rgbd" in variant else []
+    return pytest.param(f"{variant}{',' if ':' in variant else ':'}debug", marks=marks)
+
+
+@pytest.mark.parametrize("variant", map(debug_variant, VARIANTS))
 def test_the_debug_variant_takes_two_steps(variant, tmp_path, capsys):
     """Through the benchmark, which needs no data set; it does the same step as training."""
     bench(

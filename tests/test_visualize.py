@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from rgbd_jax import visualize
+from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.report.files import new_folder
 from rgbd_jax.report.scores import Scores
 from rgbd_jax.training.sharding import make_mesh
@@ -96,7 +97,7 @@ def test_the_first_samples_that_can_be_read_are_viewed(monkeypatch, limit, batch
             batch_stats,
         )
     )
-    viewer = visualize.make_viewer(config, task, network, range(40), make_mesh())
+    viewer = visualize.make_viewer(config, task, network, range(40), make_mesh(), ClipErrors("skip"))
     viewed = list(viewer(jnp.float32(2), (), 0))
     assert seen == list(range(0, 10, batch_size))[:-1]  # no batch is read that is not needed
     names = [str(batch.ids[sample]) for batch in viewed for sample in batch.samples]

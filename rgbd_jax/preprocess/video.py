@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from rgbd_jax.preprocess.resampling import bicubic_taps, gaussian_taps, resample_columns, resample_rows
@@ -136,6 +137,11 @@ def transform_clip(
 def normalise(levels: Array) -> Array:
     """Levels, uint8, as the networks read them, float32 from −0.996 to 0.996."""
     return (levels.astype(jnp.float32) - 127.5) / 128
+
+
+def to_levels(clip: np.ndarray) -> np.ndarray:
+    """What `normalise` read: uint8, on the host."""
+    return np.clip(np.rint(clip * 128 + 127.5), 0, 255).astype(np.uint8)
 
 
 def _draw_blur(key: Array, num_frames: int) -> Array:

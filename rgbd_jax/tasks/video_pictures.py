@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rgbd_jax.models.temporal_network import BRANCHES
+from rgbd_jax.preprocess.video import to_levels
 from rgbd_jax.report import pictures
 from rgbd_jax.report.pictures.attention import head_similarity
 
@@ -25,8 +26,7 @@ def clip_pictures(inputs: Arrays, outputs: Arrays, sample: int) -> dict[str, Fig
       cam, mixed_4b, attention, attention_similarity; and, where there is what they show, rank_pooling and
       enhancement.
     """
-    # What `preprocess.video.normalise` has done, undone.
-    frames = np.clip(np.rint(inputs["clip"][sample] * 128 + 127.5), 0, 255).astype(np.uint8)
+    frames = to_levels(inputs["clip"][sample])
     attention = {name: outputs[f"attention_{name}"][sample] for name in BRANCHES}
     found = {
         "cam": pictures.activation_picture(frames, outputs["mixed_5c"][sample]),

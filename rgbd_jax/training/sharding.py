@@ -1,7 +1,7 @@
 """One mesh over all devices, batches split over its axis `data`, everything else on every device.
 
 Under `jit` a mean over such a batch is a mean over the global batch: batch norm is cross-replica without
-  another word.
+another word.
 """
 
 from typing import Any
@@ -37,6 +37,12 @@ def check_batch_size(key: str, batch_size: int, mesh: Mesh, parts: int = 1) -> N
             f"config.{key}={batch_size}: must be a positive multiple of {devices * parts}"
             f" ({devices} devices, batches in {parts} parts)"
         )
+
+
+def round_up(batch_size: int, mesh: Mesh) -> int:
+    """The next larger batch of which every device gets equally many samples."""
+    devices = mesh.shape["data"]
+    return -(-batch_size // devices) * devices
 
 
 def put_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:

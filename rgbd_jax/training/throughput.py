@@ -14,8 +14,7 @@ class Throughput:
 
     The loop takes its batches through `fetch` and names an output of each step in `running`. Time spent in
     fetching counts as waiting only if the device had nothing left to do when the batch arrived: what is
-      hidden
-    behind the step before costs nothing.
+    hidden behind the step before costs nothing.
     """
 
     def __init__(self, batch_size: int):

@@ -191,3 +191,8 @@ def test_normalise():
     ours = video.normalise(jnp.array([0, 127, 255], jnp.uint8))
     assert ours.dtype == jnp.float32
     np.testing.assert_array_equal(ours, np.float32([-127.5, -0.5, 127.5]) / 128)
+
+
+def test_levels_come_back_from_what_the_networks_read():
+    levels = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(video.to_levels(np.asarray(video.normalise(levels))), levels)

@@ -51,6 +51,7 @@ def test_a_raw_batch_becomes_clips_and_heat_maps(made):
         assert prepared["clip"].shape == (2, 8, 32, 32, 3)
         assert prepared["heat"].shape == (2, 8, 32, 32, 1)
         assert -1 < float(prepared["clip"].min()) < 0 < float(prepared["clip"].max()) < 1
+        assert 0 <= float(prepared["heat"].min()) < 1 < float(prepared["heat"].max()) <= 2
 
 
 def test_sums_are_of_what_the_task_reports_and_fit_the_loss(made):
@@ -68,11 +69,10 @@ def test_the_published_figure_is_of_branches_that_there_are(made):
     assert all(scores.shape == (2, 60) and scores.dtype == np.float32 for scores in logits.values())
 
 
+@pytest.mark.parametrize("made", ["rgb", "depth"], indirect=True)
 def test_what_is_reported_of_branches_weighs_as_the_config_says(made):
     """Without smoothing, distillation and branches the loss is the cross entropy of the fused scores."""
-    config, task, arrays, (_, outputs, _, logits) = made
-    if config.task.name == "fusion":
-        pytest.skip("of one modality alone")
+    _, task, arrays, (_, outputs, _, logits) = made
     plain = ["--config.task.label_smoothing=0.0", "--config.task.branch_weights=(1.0, 0.0, 0.0, 0.0)"]
     plain += ["--config.task.distillation=0.0"]
     _, plain_task, _ = make(task.view, *plain)
@@ -87,6 +87,12 @@ def test_distillation_sets_in_when_the_published_one_does(golden, name, epochs):
     config = load_file("configs/rgbd/ntu_cs.py:rgb" if epochs == 100 else "configs/rgbd/isogd.py:rgb")
     found = [float(distillation_weight(config, epoch)) for epoch in range(epochs)]
     np.testing.assert_allclose(np.array(found) / config.task.distillation_batch, recorded)
+
+
+@pytest.mark.parametrize("file", ["ntu_cs", "isogd"])
+def test_fusion_distils_from_the_first_epoch_on(file):
+    config = load_file(f"configs/rgbd/{file}.py:fusion")
+    assert float(distillation_weight(config, 0)) == config.task.distillation_batch
 
 
 def test_both_modalities_are_cut_alike_unless_it_is_switched_off():
@@ -105,9 +111,10 @@ def test_both_modalities_are_cut_alike_unless_it_is_switched_off():
 
 
 @pytest.mark.slow
-def test_eight_devices_train_as_one():
+@pytest.mark.parametrize("modality", ["depth", "fusion"])
+def test_eight_devices_train_as_one(modality):
     """Each device prepares its own clips; in float64, so that rounding stays invisible."""
-    config = override(load_file("configs/rgbd/isogd.py:depth,debug"), ["--config.model.drop_out=0.0"])
+    config = load_file(f"configs/rgbd/isogd.py:{modality},debug")
     shape = configured_shape(config.data)
     batch = random_batch(shape, 8)
 
