@@ -2,15 +2,27 @@
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from flax import nnx, traverse_util
+import pytest
+from flax import nnx
 
+from rgbd_jax.models import transformer
+from rgbd_jax.models.temporal_network import BRANCHES
 from rgbd_jax.weights.layer_rules import IGNORED
 from rgbd_jax.weights.rules import Rule, Variables, convert
+
+Tensors = dict[str, np.ndarray]
+
+FRAMES = {"low": 16, "media": 32, "high": 48}
+
+# Whole networks compute longer than they compile: it pays to have them optimised, if little.
+jit_network = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 1})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +37,8 @@ class Ported:
     graph: nnx.GraphDef
     variables: Variables
     shapes: dict[str, tuple[int, ...]]
-    convert: Callable[[Mapping[str, np.ndarray]], Variables]
-
-    @functools.cached_property
-    def owners(self) -> Variables:
-        """Like `variables`; for each number the position in `shapes` of the tensor that it came from."""
-        numbers = {name: np.full(shape, i, np.float32) for i, (name, shape) in enumerate(self.shapes.items())}
-        return self.convert(numbers)
+    rules: Sequence[Rule]
+    ignored: Sequence[str]
 
     def __call__(self, variables: Variables, *args, **kwargs) -> tuple[Any, Variables]:
         """The module's output, and its statistics after it."""
@@ -39,18 +46,33 @@ class Ported:
         out = module(*args, **kwargs)
         return out, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
-    def tensor(self, name: str, values: Variables) -> np.ndarray:
-        """The part of `values`, a part of a tree like `variables`, that belongs to the tensor `name`, flat.
+    def tensors(self, variables: Variables) -> Tensors:
+        """Variables of ours, or what is shaped like them, by the names and in the layout of the reference."""
+        flat = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(variables)])
+        tensors, end = {}, 0
+        for name, shape in self.shapes.items():
+            places = self._places[end : (end := end + int(np.prod(shape)))]
+            if places.min(initial=0) >= 0:
+                tensors[name] = flat[places].reshape(shape)
+        return tensors
 
-        It has the tensor's order where the tensor has one axis that is not 1.
+    @functools.cached_property
+    def _places(self) -> np.ndarray:
+        """Where each number of the reference lies in all our variables, one behind the other; −1: nowhere.
+
+        The rules only move values about. Where each goes is found by sending its position the same way.
         """
-        number = list(self.shapes).index(name)
-        values, found = traverse_util.flatten_dict(values), []
-        for path, owners in traverse_util.flatten_dict(self.owners).items():
-            if path in values and (mine := owners == number).any():
-                found.append(np.asarray(values[path])[mine])
-        (tensor,) = found
-        return tensor
+        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes.values()])
+        numbers = np.split(np.arange(ends[-1]), ends[:-1])
+        positions = {
+            name: part.reshape(shape)
+            for part, (name, shape) in zip(numbers, self.shapes.items(), strict=True)
+        }
+        template = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, int), self.variables)
+        moved = jax.tree.leaves(convert(positions, self.rules, self.ignored, template))
+        places = np.full(ends[-1], -1)
+        places[np.concatenate([np.ravel(leaf) for leaf in moved])] = np.arange(sum(map(np.size, moved)))
+        return places
 
 
 def port(
@@ -62,13 +84,41 @@ def port(
     """The module that `build` makes, with `weights` carried over by `rules`."""
     graph, params, stats = nnx.split(build(nnx.Rngs(0)), nnx.Param, nnx.BatchStat)
     template = {"params": nnx.to_pure_dict(params), "batch_stats": nnx.to_pure_dict(stats)}
-    to_ours = functools.partial(convert, rules=rules, ignored=(*IGNORED, *ignored), template=template)
+    ignored = (*IGNORED, *ignored)
     return Ported(
         graph=graph,
-        variables=to_ours(weights),
+        variables=convert(weights, rules, ignored, template),
         shapes={name: tensor.shape for name, tensor in weights.items()},
-        convert=to_ours,
+        rules=rules,
+        ignored=ignored,
     )
+
+
+def trunk_options(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `Trunk` for which the parameters of a case stand."""
+    return dict(
+        num_blocks=params.get("N", 6),
+        frames=tuple(params.get(f"{size}_frames", count) for size, count in FRAMES.items()),
+        knn_ratio=params.get("knn_attention", 0.7),
+        recoupling=params.get("recoupling", True),
+        recoupling_heads=params.get("SEHeads", 1),
+        temper=params.get("temper", 0.5),
+    )
+
+
+def branch_similarity(out: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The sum of the cosines between the branches' values for the first sample."""
+    units = [out[name][0] / np.linalg.norm(out[name][0]) for name in BRANCHES]
+    return sum(a @ b for a, b in itertools.combinations(units, 2))
+
+
+def attention_similarity(out: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Cosines between the heads of all branches, of which the original cuts the larger ones in memory."""
+    shape = out["attention_small"].shape
+    maps = [np.ravel(out[f"attention_{name}"])[: np.prod(shape)].reshape(shape) for name in BRANCHES]
+    rows = np.concatenate(maps, axis=1).reshape(len(maps[0]), len(BRANCHES) * shape[1], -1)
+    rows = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+    return rows @ rows.swapaxes(1, 2)
 
 
 def relative_error(ours: Any, theirs: Any) -> float:
@@ -77,6 +127,32 @@ def relative_error(ours: Any, theirs: Any) -> float:
     return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
 
 
-def in_double(tree: Any) -> Any:
-    """The arrays of a tree in float64."""
-    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
+def compute(function: Callable, *args: Any, double: bool) -> Any:
+    """What a compiled function makes of arrays, in float64 or as they are."""
+    if not double:
+        return jax.device_get(function(*args))
+    args = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), args)
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        return jax.device_get(function(*args))
+
+
+def record_gaps(monkeypatch: pytest.MonkeyPatch) -> list[jax.Array]:
+    """A list that gets the smallest distance between kept and dropped scores of each attention."""
+    gaps = []
+    choose = transformer.largest
+
+    def largest(scores, k):
+        ranked = jnp.sort(scores)[..., ::-1]
+        jax.debug.callback(gaps.append, (ranked[..., k - 1] - ranked[..., k]).min())
+        return choose(scores, k)
+
+    monkeypatch.setattr(transformer, "largest", largest)
+    return gaps
+
+
+def check_alone(one: np.ndarray, batch: np.ndarray, index: int):
+    """Assert that the logits (1, K) of a sample alone are those that it has in a batch (B, K)."""
+    scale = np.abs(batch).max()
+    np.testing.assert_allclose(one[0], batch[index], rtol=0, atol=1e-5 * scale)
+    others = np.delete(batch, index, axis=0)
+    assert np.abs(one - others).max(axis=1).min() > 1e-4 * scale  # samples do differ

@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from golden import motion_cases
 
 from rgbd_jax.losses.classification import correct, cross_entropy
@@ -17,8 +18,9 @@ def test_smoothing_mixes_the_label_with_all_classes():
     np.testing.assert_allclose(cross_entropy(LOGITS, LABELS, 0.1), expected, rtol=1e-6)
 
 
-def test_against_the_published_loss():
-    case = motion_cases.load("label_smoothing_a")
+@pytest.mark.parametrize("name", motion_cases.names("label_smoothing"))
+def test_against_the_published_loss(name):
+    case = motion_cases.load(name)
     x, labels = jnp.asarray(case.inputs["x"]), jnp.asarray(case.outputs["target"], jnp.int32)
 
     def loss(x):

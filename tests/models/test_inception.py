@@ -10,7 +10,7 @@ from golden.weights import golden_video
 
 from rgbd_jax.models import inception
 from rgbd_jax.models.inception import FrameRankPooling, InceptionBlock, SpatialNetwork
-from rgbd_jax.weights.motion_rgbd import inception_rules, spatial_network_rules
+from rgbd_jax.weights.motion_rgbd import inception_rules
 
 
 @pytest.mark.parametrize("name", motion_cases.names("spatial_inception", "temporal_inception"))
@@ -41,28 +41,6 @@ def test_frame_rank_pooling(name):
     case.check("y", y)
     case.check("grad_x", x_grad)
     case.check("grad_w", pair_grad.reshape(1, 2, 1))
-
-
-def test_spatial_network():
-    """The features of the whole published network before its temporal part, and the map it shows."""
-    case = motion_cases.load("i3d_small", without=("dtn.", "LinearMap."))
-    structure, variables = motion_cases.fill(
-        SpatialNetwork(rngs=nnx.Rngs(0)), case.weights, spatial_network_rules("", "")
-    )
-
-    @jax.jit
-    def forward(variables, clip, heat):
-        network = nnx.merge(structure, variables["params"], variables["batch_stats"])
-        return network(clip, heat, train=False)
-
-    out = forward(variables, case.inputs["x"], case.inputs["g"])
-    for name, output in (("features", "feat_mean"), ("mixed_4b", "cnn_map0")):
-        expected = case.outputs[output]
-        ours = np.asarray(out[name] if name == "features" else out[name][0])
-        error = np.linalg.norm(ours - expected) / np.linalg.norm(expected)
-        assert error < motion_cases.RELATIVE_NORM, (name, error)
-    assert out["mixed_5c"].shape == (2, 64, 2, 2)
-    np.testing.assert_allclose(out["mixed_5c"].mean((2, 3)), out["features"].mean(-1), rtol=1e-5)
 
 
 def test_remat(monkeypatch):
