@@ -153,6 +153,27 @@ def test_evaluation_of_one_checkpoint_writes_to_its_run(finished_run, tmp_path):
     assert json.loads((run / "eval" / "metrics.json").read_text())["count"] == 32
 
 
+# ---------------------------------------------------------------------- what lies outside
+
+
+def test_a_disk_that_takes_no_more_ends_with_status_3(finished_run, tmp_path):
+    """No file may grow past a kilobyte, as if the disk were full."""
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    ended = subprocess.run(
+        ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash"]
+        + [sys.executable, "-m", "rgbd_jax.main", "--mode=eval", f"--workdir={run}"],
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": "1", "JAX_ENABLE_COMPILATION_CACHE": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 3
+    assert ended.stderr.splitlines()[-1] == (
+        f"error: {run / 'eval' / 'scores.npz'}: cannot be written (File too large); nothing was replaced"
+    )
+    assert "Traceback" not in ended.stderr and list((run / "eval").iterdir()) == []
+
+
 # ---------------------------------------------------------------------- mistakes
 
 
