@@ -51,7 +51,7 @@ def test_a_config_builds_its_network(variant):
     task = make_task(config, configured_shape(config.data))
     network = Network(task.network(nnx.Rngs(0)))
     count = sum(leaf.size for leaf in jax.tree.leaves(network.params))
-    assert count == PARAMETERS.get(variant, count)
+    assert count == PARAMETERS[variant] if variant in PARAMETERS else count > 1e5
     if ":" in variant:
         assert task.view == variant.partition(":")[2].removesuffix(",plain")
 
@@ -74,12 +74,13 @@ def test_the_debug_variant_trains_two_steps(tmp_path, monkeypatch):
 
 
 def debug_variant(variant):
-    """A variant at debug size; of video it takes minutes to compile."""
-    marks = [pytest.mark.slow] if "rgbd" in variant else []
+    """A variant at debug size. Video takes minutes to compile; the streams differ little."""
+    quick = "rgbd" not in variant and variant.partition(":")[2] in ("", "joint,plain")
+    marks = [] if quick else [pytest.mark.slow]
     return pytest.param(f"{variant}{',' if ':' in variant else ':'}debug", marks=marks)
 
 
-@pytest.mark.parametrize("variant", map(debug_variant, VARIANTS))
+@pytest.mark.parametrize("variant", [debug_variant(variant) for variant in VARIANTS])
 def test_the_debug_variant_takes_two_steps(variant, tmp_path, capsys):
     """Through the benchmark, which needs no data set; it does the same step as training."""
     bench(
