@@ -51,7 +51,7 @@ def test_a_config_builds_its_network(variant):
     task = make_task(config, configured_shape(config.data))
     network = Network(task.network(nnx.Rngs(0)))
     count = sum(leaf.size for leaf in jax.tree.leaves(network.params))
-    assert count == PARAMETERS[variant] if variant in PARAMETERS else count > 1e5
+    assert count == PARAMETERS[variant] if variant in PARAMETERS else count > 1e4
     if ":" in variant:
         assert task.view == variant.partition(":")[2].removesuffix(",plain")
 
