@@ -12,26 +12,32 @@ from rgbd_jax.defaults import debug, rgbd_variant
 
 def get_config(variant: str = "rgb") -> ConfigDict:
     config, small = rgbd_variant(variant)
-    config.batch_size = config.eval_batch_size = 20
-    config.num_epochs = 8
-    config.log_every = 5
+    config.batch_size = config.eval_batch_size = 10
+    config.num_epochs = 10
+    config.log_every = 10
     config.data.name = "synthetic_rgbd"
-    config.data.num_frames = 12
+    config.data.num_frames = 8
+    config.data.repeat = 3
 
-    config.task.resize = (32, 32)
-    config.task.crop = 32
-    config.task.size = 32
+    config.task.resize = (64, 64)
+    config.task.crop = 64
+    config.task.size = 64
     config.task.flip = 0.0
+    config.task.rotated = 0.0
     config.task.depth_levels = "scaled"
     config.task.depth_range = (1500, 4500)
     config.task.rank_pooling = 4
+    config.task.label_smoothing = 0.0
     config.task.distillation_batch = 1
-    config.model.width = 0.25
+    if variant.split(",")[0] != "fusion":
+        config.task.temperatures = ()
+    config.model.width = 0.125
     config.model.num_blocks = 1
     config.model.frames = (4, 6, 8)
 
-    config.schedule.base_lr = 0.02
-    config.schedule.reference_batch = 20
+    config.optimizer.name = "adam"
+    config.schedule.base_lr = 0.002
+    config.schedule.reference_batch = 10
     config.schedule.warm_up = 0.1
     config.schedule.per = "step"
     return debug(config) if small else config
