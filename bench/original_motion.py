@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 
 
 def checkout(text: str) -> Path:
@@ -26,6 +25,7 @@ def checkout(text: str) -> Path:
 @contextlib.contextmanager
 def importable(folder: Path) -> Iterator[None]:
     """Within, `import lib` finds the checkout's package, which runs without GPU and torchvision."""
+    import torch  # not for those who only read the argument
 
     def nothing(*_, **__):
         return None
@@ -53,6 +53,9 @@ def importable(folder: Path) -> Iterator[None]:
     sys.path.insert(0, str(folder))
     yield
     sys.path[:] = path  # the checkout adds to it what is no path
+    for name in modules:  # others look for the true ones
+        del sys.modules[name]
+    del sys.modules[transforms.__name__]
 
 
 def settings(**changed) -> types.SimpleNamespace:
@@ -103,6 +106,8 @@ class _Compose:
 
 class _ToTensor:
     def __call__(self, levels):
+        import torch
+
         return torch.from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1)))
 
 
