@@ -106,7 +106,8 @@ def load_file(path_and_variant: str) -> ConfigDict:
     if missing:
         some = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
         raise UserError(
-            f"--config={path_and_variant}: keys are missing: {some}; begin with skeleton_config()"
+            f"--config={path_and_variant}: keys are missing: {some};"
+            " begin with skeleton_config() or rgbd_config() of rgbd_jax.defaults"
         )
     return config
 
