@@ -11,11 +11,18 @@ from rgbd_jax.data.builders import synthetic_rgbd
 from rgbd_jax.main import main
 from rgbd_jax.training import sharding
 
+BRANCHES = {"depth": ("small", "media", "large"), "fusion": ("rgb", "depth")}
+
+
+@pytest.fixture(scope="module", params=["depth", pytest.param("fusion", marks=pytest.mark.slow)])
+def modality(request):
+    return request.param
+
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The folder of a finished run of FusionNet at debug size, whose rate follows the validation: two epochs
-    of two steps, the second after an interruption; with what the evaluation adds."""
+def run(modality, tmp_path_factory):
+    """The folder of a finished run at debug size, whose rate follows the validation: two epochs of two steps,
+    the second after an interruption; with what the evaluation adds."""
     folder = tmp_path_factory.mktemp("video")
     one_device = sharding.make_mesh(jax.devices()[:1])
     # Optax's Adam raises numbers to integer powers, which is not strict.
@@ -23,7 +30,7 @@ def run(tmp_path_factory):
         patch.setattr(sharding, "make_mesh", lambda: one_device)
         patch.setattr(synthetic_rgbd, "CLIPS_PER_ACTION", {"train": 2, "test": 1})
         training = [
-            "--config=configs/demo_rgbd.py:fusion,debug",
+            f"--config=configs/demo_rgbd.py:{modality},debug",
             f"--workdir={folder / 'run'}",
             f"--config.data.data_dir={folder / 'data'}",
             "--config.num_epochs=2",
@@ -40,32 +47,33 @@ def rows(run, **chosen):
     return [row for row in found if chosen.items() <= row.items()]
 
 
-def test_the_log_has_both_epochs_with_the_figures_of_the_branches(run):
+def test_the_log_has_both_epochs_with_the_figures_of_the_branches(run, modality):
     for split in ("train", "valid"):
         assert [row["step"] for row in rows(run, kind="epoch", split=split)] == [2, 4]
     last = rows(run, kind="epoch", split="train")[-1]
-    assert {"loss", "top1", "top1_rgb", "top1_depth", "distillation"} <= last.keys()
+    assert {"top1", "distillation", *(f"top1_{name}" for name in BRANCHES[modality])} <= last.keys()
     assert last["loss"] > 0 and last["skipped"] == 0
     rates = [row["lr"] for row in rows(run, kind="step")]
     assert len(rates) == 4 and 0 < rates[0] <= rates[-1]
 
 
-def test_the_evaluation_is_that_of_the_last_epoch(run):
+def test_the_evaluation_is_that_of_the_last_epoch(run, modality):
     metrics = json.loads((run / "eval" / "metrics.json").read_text())
     logged = rows(run, kind="epoch", split="valid")[-1]
     assert metrics["count"] == 10 and metrics["checkpoint_step"] == 4
-    for name in ("top1", "top1_rgb", "top1_depth", "top1_published"):
+    for name in ("top1", "top1_published", *(f"top1_{name}" for name in BRANCHES[modality])):
         assert metrics[name] == logged[name]
     assert metrics["loss"] == pytest.approx(logged["loss"], rel=1e-5)
     with np.load(run / "eval" / "scores.npz") as scores:
-        assert scores["logits"].shape == scores["logits_rgb"].shape == (10, 10)
+        assert scores["logits"].shape == (10, 10)
+        assert all(scores[f"logits_{name}"].shape == (10, 10) for name in BRANCHES[modality])
 
 
-def test_the_samples_are_drawn_with_both_modalities(run):
+def test_the_samples_are_drawn(run, modality):
     folders = [path for path in (run / "eval" / "pictures").glob("0*") if path.is_dir()]
     assert len(folders) == 2
     for folder in folders:
-        for modality in ("rgb", "depth"):
-            pictures = list((folder / modality).glob("*.png"))
+        for place in [folder / name for name in BRANCHES["fusion"]] if modality == "fusion" else [folder]:
+            pictures = list(place.glob("*.png"))
             assert len(pictures) >= 3
             assert all(matplotlib.image.imread(picture).std() > 0 for picture in pictures)

@@ -1,7 +1,10 @@
 """I3DWTrans: decoupled and recoupled space and time for one modality (Zhou et al., MotionRGBD, CVPR 2022)."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
+import optax
 from flax import nnx
 from jax.typing import DTypeLike
 
@@ -132,6 +135,19 @@ def fuse(outputs: dict[str, jax.Array], temperature: jax.Array | float) -> dict[
     """
     sharp = {name: outputs[name] / temperature for name in BRANCHES}
     return {"fused": join_branches(sharp)} | sharp
+
+
+def branch_similarity(outputs: dict[str, jax.Array]) -> jax.Array:
+    """How much the branches say the same: the sum of the cosines between the logits of each two of them.
+
+    Args:
+      outputs: of `I3DWTrans`.
+
+    Returns:
+      (B,), −3 to 3.
+    """
+    pairs = itertools.combinations((outputs[name] for name in BRANCHES), 2)
+    return sum(optax.losses.cosine_similarity(a, b, epsilon=1e-12) for a, b in pairs)
 
 
 def sharpness_temperature(

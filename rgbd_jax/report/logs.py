@@ -7,10 +7,9 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from tensorboardX import SummaryWriter
-
 from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.report.files import replacing, to_json
+from rgbd_jax.report.tensorboard import SummaryWriter
 
 Row = dict[str, Any]
 

@@ -9,7 +9,13 @@ from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
 from rgbd_jax.losses.classification import cross_entropy
-from rgbd_jax.models.i3dwtrans import PICTURES, I3DWTrans, fuse, sharpness_temperature
+from rgbd_jax.models.i3dwtrans import (
+    PICTURES,
+    I3DWTrans,
+    branch_similarity,
+    fuse,
+    sharpness_temperature,
+)
 from rgbd_jax.models.temporal_network import BRANCHES
 from rgbd_jax.tasks.task import Batch, Outputs
 from rgbd_jax.tasks.video_pictures import clip_pictures, mean_similarity_picture
@@ -33,6 +39,10 @@ class RgbdTask(VideoTask):
         super().__init__(config, data)
         (self.view,) = data.modalities
 
+    @property
+    def reported(self) -> tuple[str, ...]:
+        return (*super().reported, "branch_similarity")
+
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         return I3DWTrans(num_classes=self._num_classes, rngs=rngs, **self._trunk_options())
 
@@ -49,7 +59,8 @@ class RgbdTask(VideoTask):
             for name, weight in weights
             if weight
         )
-        return self._whole_loss(losses, outputs, logits, batch, epoch)
+        loss, sums = self._whole_loss(losses, outputs, logits, batch, epoch)
+        return loss, sums | {"branch_similarity": branch_similarity(outputs).sum()}
 
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         temperature = 1.0

@@ -19,7 +19,7 @@ from golden.motion_networks import (
 from golden.weights import golden_video
 
 from rgbd_jax.losses.classification import cross_entropy
-from rgbd_jax.models.i3dwtrans import I3DWTrans, fuse, sharpness_temperature
+from rgbd_jax.models.i3dwtrans import I3DWTrans, branch_similarity, fuse, sharpness_temperature
 from rgbd_jax.models.temporal_network import BRANCHES
 from rgbd_jax.training.optimizer import make_optimizer
 from rgbd_jax.weights.motion_rgbd import I3DWTRANS
@@ -56,11 +56,12 @@ def test_evaluation(name):
     @jit_network
     def run(variables, inputs):
         out, _ = network(variables, inputs, train=False)
-        return out | fuse(out, sharpness)
+        return out | fuse(out, sharpness) | {"branch_similarity": branch_similarity(out)}
 
     inputs = {"clip": case.inputs["x"], "heat": case.inputs["g"]}
     out = compute(run, network.variables, inputs, double=case.near_tie and "fused_f64" in case.outputs)
     motion_cases.check_branches(case, out)
+    case.check("cosine", out["branch_similarity"][0])
     mean = case.outputs["feat_mean"]
     features = out["features"] if mean.ndim else out["features"].mean()
     for ours, expected in ((features, mean), (out["mixed_4b"][0], case.outputs["cnn_map0"])):

@@ -3,6 +3,8 @@ import json
 import math
 import re
 import struct
+import subprocess
+import sys
 
 import pytest
 from tensorboardX.proto.event_pb2 import Event, SessionLog
@@ -65,6 +67,11 @@ def test_a_number_that_is_not_finite_is_null(tmp_path):
     with RunLog(tmp_path) as log:
         log.write("step", "train", 1, 0, loss=math.nan)
     assert json.loads((tmp_path / "metrics.jsonl").read_text())["loss"] is None
+
+
+def test_training_and_evaluation_do_not_import_pytorch():
+    code = "import sys, rgbd_jax.train, rgbd_jax.evaluate; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_going_on_cuts_back_to_the_checkpoint(tmp_path):
