@@ -14,12 +14,12 @@ from rgbd_jax.defaults import debug, rgbd_variant
 
 def get_config(variant: str = "rgb") -> ConfigDict:
     config, small = rgbd_variant(variant)
-    config.batch_size = config.eval_batch_size = 10
-    config.num_epochs = 10
+    config.batch_size = config.eval_batch_size = 20
+    config.num_epochs = 2 if variant.startswith("fusion") else 7
     config.log_every = 10
     config.data.name = "synthetic_rgbd"
     config.data.num_frames = 8
-    config.data.repeat = 3
+    config.data.repeat = 2
 
     config.task.resize = (64, 64)
     config.task.crop = 64
@@ -38,8 +38,8 @@ def get_config(variant: str = "rgb") -> ConfigDict:
     config.model.frames = (4, 6, 8)
 
     config.optimizer.name = "adam"
-    config.schedule.base_lr = 0.002
-    config.schedule.reference_batch = 10
+    config.schedule.base_lr = 0.0015
+    config.schedule.reference_batch = 20
     config.schedule.warm_up = 0.1
     config.schedule.per = "step"
     return debug(config) if small else config

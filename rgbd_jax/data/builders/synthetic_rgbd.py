@@ -7,22 +7,21 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from rgbd_jax.data import images
-from rgbd_jax.data.builders.synthetic import Clip, clips
+from rgbd_jax.data.builders.synthetic import CLIPS_PER_ACTION, Clip, clips
 from rgbd_jax.data.builders.video_builder import ClipFiles, VideoBuilder
 from rgbd_jax.data.sampling import sample_frames
 from rgbd_jax.data.synthetic.actions import ACTIONS
 from rgbd_jax.data.synthetic.performance import perform
 from rgbd_jax.data.synthetic.rendering import film
 
-CLIPS_PER_ACTION = {"train": 30, "test": 10}
 NUM_FRAMES = 24  # of each clip, whatever its length
 
 
 class SyntheticRgbd(VideoBuilder):
-    """Colour and measured depth of the first clips of each action of `synthetic`, under the same ids."""
+    """Colour and measured depth of the clips of `synthetic`, under the same ids."""
 
     # A change of what is generated is a new version.
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("2.0.0")
     SUMMARY = "Generated colour and depth video of people who perform ten actions."
     CLASS_NAMES = tuple(ACTIONS)
     PUBLISHED_SIZES: ClassVar = {split: count * len(ACTIONS) for split, count in CLIPS_PER_ACTION.items()}
