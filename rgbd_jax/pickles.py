@@ -18,6 +18,8 @@ _ALLOWED = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype} | {
         ("numeric", np.zeros(0).__reduce_ex__(5)[0]),
     )
 }
+# Bytes as the protocols before 3 write them: as text.
+_ALLOWED["_codecs", "encode"] = lambda text, encoding: text.encode("latin1")
 
 
 class _Forbidden(Exception):

@@ -101,7 +101,7 @@ def test_the_published_ensembles_are_reproduced(golden, tmp_path, figures, case,
             keys = np.arange(len(labels))
             if case != "NW-UCLA":
                 keys = [f"test_{i}" for i in keys]
-            content = pickle.dumps(dict(zip(keys, logits, strict=True)), protocol=3 + number % 3)
+            content = pickle.dumps(dict(zip(keys, logits, strict=True)), protocol=2 + number)
             if number == 0:
                 content = content.replace(b"numpy._core", b"numpy.core")  # as NumPy 1 names it
             path.write_bytes(content)
@@ -365,6 +365,17 @@ def test_search_refuses_what_is_reported(write):
         for number, file in enumerate(tuning)
     ]
     assert "class 0 is 'action 0'" in refused(*reported, *search, *others)
+
+
+@pytest.mark.parametrize("count", [1, 3, 5, 7])
+def test_search_takes_any_number_of_files(write, figures, count):
+    reported = [write(f"{seed}.npz", make_scores(seed)) for seed in range(count)]
+    tuning = [write(f"valid{seed}.npz", make_scores(seed, split="valid")) for seed in range(count)]
+    printed = figures(*reported, "--search", "--search_on", *tuning)["printed"]
+    weights = [float(weight) for weight in re.findall(r"weight (\S+)$", printed, re.MULTILINE)]
+    assert sum(weights) == pytest.approx(1, abs=1e-5) and min(weights) >= 0  # six digits are printed
+    found, default = map(float, re.findall(r"top-1 (\S+) %", printed.splitlines()[0]))
+    assert found >= default
 
 
 # ---------------------------------------------------------------------- mistakes
