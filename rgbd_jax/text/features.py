@@ -55,7 +55,7 @@ def embed(texts: Sequence[str], encoder: str) -> np.ndarray:
     try:
         model = SentenceTransformer(encoder, device="cpu")
     except (OSError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UserError(
             f"encoder {encoder}: cannot be loaded ({reason}); give the name of a sentence-transformers model"
             " where there is a network, or the folder of one that is there already"

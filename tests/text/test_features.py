@@ -123,10 +123,10 @@ def test_no_library(monkeypatch):
 
 def test_no_encoder(monkeypatch):
     def load(encoder, device):
-        raise OSError(f"no network,\nno {encoder} on {device}")
+        raise OSError(f"no network for {encoder} on {device}\nand advice")
 
     monkeypatch.setitem(sys.modules, "sentence_transformers", library(load))
     with pytest.raises(
-        UserError, match=r"cannot be loaded \(no network, no tiny on cpu\); give the name of a"
+        UserError, match=r"cannot be loaded \(no network for tiny on cpu\); give the name of a"
     ):
         embed(["wave"], "tiny")
