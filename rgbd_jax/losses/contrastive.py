@@ -1,0 +1,62 @@
+"""The contrastive loss between features and the texts that describe their classes (GAP, ICCV 2023).
+
+Both are compared with each other over the whole batch: under `jit` the global one, whatever the devices.
+"""
+
+import jax
+import jax.numpy as jnp
+
+# Of the 0/1 label matrix, before the softmax: other classes keep e⁻¹⁰ of the weight of one's own.
+SHARPNESS = 10.0
+
+
+def contrastive_losses(
+    features: jax.Array, texts: jax.Array, scales: jax.Array, labels: jax.Array
+) -> jax.Array:
+    """How far the similarities of features and texts are from the labels', both ways, for each of T kinds.
+
+    GAP weighs the mean over its five kinds, global, head, hand, hip and foot, against the cross entropy.
+
+    Args:
+      features, texts: (T, B, W), of any length.
+      scales: (T,), which the cosines are multiplied with; the published scale is learnt and used as it is,
+        without an exponential.
+      labels: (B,), int32. Samples of the same class are alike.
+
+    Returns:
+      (T,), float32 or wider.
+    """
+    logits = cosine_logits(features, texts, scales[:, None, None])
+    target = label_similarity(labels).astype(logits.dtype)
+    divergences = kl_divergence(logits, target[None]), kl_divergence(logits.swapaxes(1, 2), target[None])
+    return sum(divergences) / 2
+
+
+def cosine_logits(a: jax.Array, b: jax.Array, scale: jax.Array) -> jax.Array:
+    """The cosine between each row of `a` and of `b`, times `scale`; no vector may be 0.
+
+    Args:
+      a, b: (..., B, W).
+
+    Returns:
+      (..., B, B), float32 or wider.
+    """
+    return scale * jnp.einsum("...iw,...jw->...ij", _normalise(a), _normalise(b))
+
+
+def label_similarity(labels: jax.Array) -> jax.Array:
+    """The matrix (B, B), float32, that is 1 where two samples are of the same class, else 0."""
+    return (labels[:, None] == labels[None]).astype(jnp.float32)
+
+
+def kl_divergence(logits: jax.Array, similarity: jax.Array) -> jax.Array:
+    """KL(softmax(10 · similarity) ‖ softmax(logits)) over the rows of (..., B, B), their mean: (...)."""
+    log_target = jax.nn.log_softmax(SHARPNESS * similarity)
+    log_found = jax.nn.log_softmax(logits)
+    return (jnp.exp(log_target) * (log_target - log_found)).sum(-1).mean(-1)
+
+
+def _normalise(vectors: jax.Array) -> jax.Array:
+    if vectors.dtype.itemsize < 4:
+        vectors = vectors.astype(jnp.float32)
+    return vectors / jnp.linalg.norm(vectors, axis=-1, keepdims=True)
