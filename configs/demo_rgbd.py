@@ -16,6 +16,7 @@ def get_config(variant: str = "rgb") -> ConfigDict:
     config, small = rgbd_variant(variant)
     config.batch_size = config.eval_batch_size = 20
     config.num_epochs = 2 if variant.startswith("fusion") else 7
+    config.accumulate = 2
     config.log_every = 10
     config.data.name = "synthetic_rgbd"
     config.data.num_frames = 8

@@ -119,6 +119,7 @@ RULES = {
     # The skeleton networks halve the frames twice.
     "task.window": multiple_of(4, low=4),
     "task.label_smoothing": BELOW_ONE,
+    "task.text_weight": at_least(0),
     "model.num_persons": at_least(1),
     # CTR-GCN parts the channels among four branches, and takes an eighth of them for the relations of joints.
     "model.base_width": multiple_of(4, low=8),

@@ -72,6 +72,13 @@ def skeleton_config() -> ConfigDict:
     task.stream = "joint"
     task.window = 64  # frames that the network sees
     task.label_smoothing = 0.0
+    task.text_weight = 0.0  # of the contrastive loss with descriptions of the classes; 0: none
+
+    config.text = text = ConfigDict()
+    text.prompts = ""  # file of descriptions; "": those that come with the data set
+    text.synonyms = ""  # where prompts is GAP's file of parts, that of the synonyms
+    text.features = ""  # file of the descriptions' vectors; "": those that come with the data set
+    text.encoder = ""  # that the vectors must be from; "": any
 
     config.model = model = ConfigDict()
     model.name = "ctrgcn"
@@ -142,6 +149,49 @@ def rgbd_config(modality: str = "rgb") -> ConfigDict:
     config.schedule.warm_up = 0.03
     config.schedule.minimum = 1e-5
     return config
+
+
+def skeleton_variant(variant: str) -> tuple[ConfigDict, set[str]]:
+    """The config of a variant such as `bone` or `joint,plain,debug`, and its flags.
+
+    With text it is GAP's, whose network makes bones of joints; `plain` is CTR-GCN, which is given bones.
+    """
+    stream, flags = split_variant(variant, one_of=STREAMS, flags=("plain", "debug"))
+    config = skeleton_config()
+    config.task.stream = stream
+    if "plain" not in flags:
+        config.model.name = "gap"
+        config.model.k = 1 if stream.startswith("bone") else 0
+        config.task.stream = stream.replace("bone", "joint")
+        config.task.text_weight = 1.0
+    return config, flags
+
+
+def ntu_skeleton_variant(variant: str, data_set: str, protocol: str) -> ConfigDict:
+    """The published recipes for the skeletons of NTU RGB+D, with text (GAP) and without (CTR-GCN).
+
+    Args:
+      data_set: ntu60 or ntu120.
+      protocol: xsub, xview or xset: which clips train and which test.
+    """
+    config, flags = skeleton_variant(variant)
+    config.data.name = data_set
+    config.data.train_split = f"{protocol}_train"
+    config.data.eval_split = f"{protocol}_test"
+    config.schedule.base_lr = 0.1
+    if "plain" in flags:
+        epochs, steps = 65, (35, 55)
+        config.batch_size = 64
+        config.optimizer.weight_decay = 4e-4
+    else:
+        epochs, steps = 110, (90, 100)
+        config.batch_size = config.eval_batch_size = config.schedule.reference_batch = 200
+        config.optimizer.weight_decay = 5e-4
+        config.task.text_weight = 0.8
+    config.num_epochs = epochs
+    config.schedule.warm_up = 5 / epochs
+    config.schedule.steps = tuple(step / epochs for step in steps)
+    return debug(config) if "debug" in flags else config
 
 
 DEFAULTS = {

@@ -91,7 +91,7 @@ class Experiment:
     def train_step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Figures]:
         """One step, uncompiled. Its random keys follow from seed and step: nothing of them is stored."""
         config = self.config
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), state.step))
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), state.step), 3)
         epoch = state.step // self.epoch_steps
         grads, (batch_stats, sums) = self._gradient(state.params, state.batch_stats, batch, epoch, *keys)
         updates, opt_state = self.optimizer.update(grads, state.opt_state, state.params)
@@ -140,6 +140,7 @@ class Experiment:
         epoch: jax.Array,
         prepare_key: jax.Array,
         dropout_key: jax.Array,
+        loss_key: jax.Array,
     ) -> tuple[Arrays, tuple[Arrays, dict[str, jax.Array]]]:
         """The mean gradient over `config.accumulate` equal parts of the batch, one after the other; then the
         batch statistics after them and the sums over all samples of what is reported."""
@@ -149,7 +150,7 @@ class Experiment:
             outputs, batch_stats = self.network.apply(
                 params, batch_stats, inputs, train=True, dropout_key=dropout_key
             )
-            loss, sums = self.task.loss(outputs, batch, epoch)
+            loss, sums = self.task.loss(outputs, batch, epoch, loss_key)
             return loss, (batch_stats, sums)
 
         gradient = jax.grad(loss_fn, has_aux=True)

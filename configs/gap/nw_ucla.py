@@ -1,30 +1,25 @@
 """Skeletons of Northwestern-UCLA Multiview Action 3D: trained on views 1 and 2, tested on view 3.
 
 python -m rgbd_jax.prepare nw_ucla --source=NW-UCLA --data_dir=data
-python -m rgbd_jax.main --config=configs/gap/nw_ucla.py:joint,plain --workdir=runs/nw_ucla_joint
+python -m rgbd_jax.main --config=configs/gap/nw_ucla.py:joint --workdir=runs/nw_ucla_joint
 
-`plain` is CTR-GCN (ICCV 2021) with cross entropy alone. Published: 96.5 % top-1 for the ensemble of its four
-streams.
+GAP (ICCV 2023); `plain` after the stream is CTR-GCN (ICCV 2021) without text. Published top-1 of the ensemble
+of the four streams: 97.2 % and 96.5 %.
 """
 
 from ml_collections import ConfigDict
 
-from rgbd_jax.defaults import STREAMS, debug, skeleton_config, split_variant
-from rgbd_jax.errors import UserError
+from rgbd_jax.defaults import debug, skeleton_variant
 
 
-def get_config(variant: str = "joint,plain") -> ConfigDict:
-    stream, flags = split_variant(variant, one_of=STREAMS, flags=("plain", "debug"))
-    if "plain" not in flags:
-        raise UserError(f"variant {variant!r}: training with text is not there yet; write {stream},plain")
-    config = skeleton_config()
+def get_config(variant: str = "joint") -> ConfigDict:
+    config, flags = skeleton_variant(variant)
     config.batch_size = 64
     config.num_epochs = 110
     config.data.name = "nw_ucla"
     config.data.repeat = 5
 
     config.task.feeder = "ucla"
-    config.task.stream = stream
     config.task.window = 52
     config.model.layout = "ucla20"
     config.model.num_persons = 1

@@ -43,8 +43,9 @@ class FusionTask(VideoTask):
         }
 
     def loss(
-        self, outputs: Outputs, batch: Batch, epoch: jax.Array
+        self, outputs: Outputs, batch: Batch, epoch: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        del key
         labels, smoothing = batch["label"], self._config.task.label_smoothing
         losses = sum(cross_entropy(outputs[name], labels, smoothing) for name in CLASSIFIERS)
         losses += modality_loss(outputs["rgb_modality"], outputs["depth_modality"])

@@ -50,8 +50,9 @@ class RgbdTask(VideoTask):
         return self._input(batch, self.view, self._input.draw_keys(batch, key), train=train)
 
     def loss(
-        self, outputs: Outputs, batch: Batch, epoch: jax.Array
+        self, outputs: Outputs, batch: Batch, epoch: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        del key
         task, labels, logits = self._config.task, batch["label"], self.logits(outputs, epoch)
         weights = zip(("fused", *BRANCHES), task.branch_weights, strict=True)
         losses = sum(

@@ -19,6 +19,7 @@ from rgbd_jax.models.skeleton_graph import LAYOUTS
 from rgbd_jax.preprocess import skeleton as preprocess
 from rgbd_jax.report.pictures import motion_picture, skeleton_picture
 from rgbd_jax.tasks.task import Batch, Outputs, compute_dtype
+from rgbd_jax.tasks.text_supervision import TextSupervision
 
 NETWORKS = {"ctrgcn": CTRGCN, "gap": GAP, "baseline_gcn": BaselineGCN}
 # The parents in the bone stream of each published feeder.
@@ -28,7 +29,6 @@ FEEDERS = {"ntu": preprocess.NTU_PARENTS, "ucla": preprocess.UCLA_PARENTS}
 class SkeletonTask:
     """Classifies clips of joints, (B, T, M, V, C)."""
 
-    reported = ("loss", "top1")
     published = ()
     pictured = ()
 
@@ -57,14 +57,36 @@ class SkeletonTask:
                 )
         self._config = config
         self._num_classes = data.num_classes
-        self.view = config.task.stream
+        self._text = self._text_supervision(data)
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        return ("loss", "top1", "text_loss") if self._text else ("loss", "top1")
+
+    @property
+    def view(self) -> str:
+        """The stream, also where the network itself turns joints into bones."""
+        stream, model = self._config.task.stream, self._config.model
+        return stream.replace("joint", "bone") if model.name == "gap" and model.k == 1 else stream
+
+    def _text_supervision(self, data: Any) -> TextSupervision | None:
+        weight, network = self._config.task.text_weight, self._config.model.name
+        if weight and network != "gap":
+            raise UserError(
+                f"config.task.text_weight={weight}: needs config.model.name='gap', found {network!r}"
+            )
+        return TextSupervision(self._config, data) if weight else None
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         model = self._config.model
         layout = model.layout
         if layout == "ucla20" and "ucla_bones" in parity(self._config):
             layout = "ucla20_published"
-        own_options = {"k": model.k} if model.name == "gap" else {}
+        own_options = {}
+        if model.name == "gap":
+            own_options["k"] = model.k
+            if self._text:
+                own_options["text_width"] = self._text.width
         return NETWORKS[model.name](
             num_classes=self._num_classes,
             layout=layout,
@@ -107,11 +129,17 @@ class SkeletonTask:
         return jax.vmap(one_clip)(batch["joints"], batch["num_frames"], batch["seed"])
 
     def loss(
-        self, outputs: Outputs, batch: Batch, epoch: jax.Array
+        self, outputs: Outputs, batch: Batch, epoch: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         del epoch
-        losses = cross_entropy(outputs["logits"], batch["label"], self._config.task.label_smoothing)
-        return losses.mean(), {"loss": losses.sum(), "top1": correct(outputs["logits"], batch["label"]).sum()}
+        labels = batch["label"]
+        loss = cross_entropy(outputs["logits"], labels, self._config.task.label_smoothing).mean()
+        sums = {"top1": correct(outputs["logits"], labels).sum()}
+        if self._text:
+            text_loss = self._text.loss(outputs, batch, key)
+            loss += text_loss
+            sums["text_loss"] = text_loss * len(labels)
+        return loss, sums | {"loss": loss * len(labels)}
 
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         del epoch

@@ -38,9 +38,13 @@ class Task(Protocol):
         """Turn a raw batch into the network's input, on the device; with augmentation if `train`."""
 
     def loss(
-        self, outputs: Outputs, batch: Batch, epoch: jax.Array
+        self, outputs: Outputs, batch: Batch, epoch: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """The scalar to minimise in epoch `epoch` (from 0), and the sums over the samples of `reported`."""
+        """The scalar to minimise in epoch `epoch` (from 0), and the sums over the samples of `reported`.
+
+        Args:
+          key: of what the loss draws at random.
+        """
 
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         """The class scores of each sample, (B, K), float32, by the name of the branch that gives them.

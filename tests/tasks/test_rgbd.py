@@ -35,12 +35,12 @@ def made(request):
         return inputs, network.apply(network.params, network.batch_stats, inputs, train=False)[0]
 
     inputs, outputs = run(arrays)
-    epoch = jnp.int32(0)
+    epoch, key = jnp.int32(0), jax.random.key(0)
     return (
         config,
         task,
         arrays,
-        (inputs, outputs, task.loss(outputs, arrays, epoch), task.logits(outputs, epoch)),
+        (inputs, outputs, task.loss(outputs, arrays, epoch, key), task.logits(outputs, epoch)),
     )
 
 
@@ -76,7 +76,7 @@ def test_what_is_reported_of_branches_weighs_as_the_config_says(made):
     plain = ["--config.task.label_smoothing=0.0", "--config.task.branch_weights=(1.0, 0.0, 0.0, 0.0)"]
     plain += ["--config.task.distillation=0.0"]
     _, plain_task, _ = make(task.view, *plain)
-    loss, _ = plain_task.loss(outputs, arrays, jnp.int32(0))
+    loss, _ = plain_task.loss(outputs, arrays, jnp.int32(0), jax.random.key(0))
     log_p = jax.nn.log_softmax(logits["fused"])
     np.testing.assert_allclose(loss, -log_p[np.arange(2), arrays["label"]].mean(), rtol=1e-5)
 
