@@ -63,7 +63,13 @@ def check(builder: "Builder") -> None:
     count = len(builder.items())
     if faults:
         raise UserError(f"--source={builder.source}: {len(faults)} of {count} clips are faulty, see above")
-    print(f"{builder.name}: all {count} clips are in order")
+    if builder.num_left_out:
+        in_order = count - builder.num_left_out
+        print(
+            f"{builder.name}: {in_order} clips are in order, {builder.num_left_out} were left out, see above"
+        )
+    else:
+        print(f"{builder.name}: all {count} clips are in order")
 
 
 def print_warnings(builder: "Builder") -> None:
@@ -76,6 +82,8 @@ def describe(builder: "Builder") -> str:
     """Sizes and place of what is prepared, with a word if it is not all that was published."""
     sizes = ", ".join(f"{count} {split}" for split, count in builder.split_sizes().items())
     text = f"{sizes} clips of up to {builder.info.metadata['max_frames']} frames in {builder.data_dir}"
+    if left_out := builder.info.metadata.get("left_out"):
+        text += f"; {left_out} were left out"
     if builder.PUBLISHED_SIZES and builder.split_sizes() != builder.PUBLISHED_SIZES:
         published = ", ".join(f"{count} {split}" for split, count in builder.PUBLISHED_SIZES.items())
         text += f"; the whole data set has {published}"
