@@ -1,9 +1,10 @@
 """Turn a data set's published files into records, once; every command reads these.
 
-    python -m rgbd_jax.prepare nw_ucla --source=DIR [--data_dir=DIR] [--check]
+    python -m rgbd_jax.prepare nw_ucla --source=DIR [--data_dir=DIR] [--check] [--preview=ID]
 
 The records go to DATA_DIR/DATASET/VERSION/. With --check everything is read, every fault is reported with
-its file, and nothing is written. docs/data_sets.md says how a source is laid out.
+its file, and nothing is written. With --preview a prepared clip is drawn. docs/data_sets.md says how a source
+is laid out.
 """
 
 import sys
@@ -25,11 +26,14 @@ def parser() -> ArgumentParser:
     arguments.add_argument("--source", type=Path, help="the data set's published top folder")
     arguments.add_argument("--data_dir", type=Path, default=Path("data"), help="folder of all prepared data")
     arguments.add_argument("--check", action="store_true", help="report every fault, write nothing")
+    arguments.add_argument("--preview", metavar="ID", help="write an animated picture of this clip")
     return arguments
 
 
 def main(argv: list[str]) -> None:
     given = parser().parse_args(argv)
+    if given.check and given.preview is not None:
+        raise UserError("--check writes nothing, --preview draws what is prepared; one of them is allowed")
     # Not before the arguments are understood: the import takes a second.
     from rgbd_jax.data.builders import builder_class
     from rgbd_jax.data.records import stored_splits
@@ -52,6 +56,10 @@ def main(argv: list[str]) -> None:
         builder.prepare()
         print_warnings(builder)
         print(f"prepared {given.dataset}: {describe(builder)}")
+    if given.preview is not None:
+        from rgbd_jax.preview import write_preview
+
+        print(f"wrote {write_preview(dataset, given.data_dir, given.preview)}")
 
 
 def check(builder: "Builder") -> None:
