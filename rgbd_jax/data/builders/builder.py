@@ -252,7 +252,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         features = self.info.features
         serializer = ExampleSerializer(features.get_serialized_info())
         with self.pool() as pool:
-            return [
+            written = [
                 write_split(
                     split,
                     (serializer.serialize_example(features.encode_example(record)) for record in records),
@@ -260,6 +260,11 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 )
                 for split, records in self._split_generators(dl_manager, pool).items()
             ]
+        # All of a split may have been left out.
+        written = [split for split in written if split.num_examples]
+        if not written:
+            raise UserError(f"{self.source}: found no clips{', all were left out' * bool(self.warnings)}")
+        return written
 
     def _generate_examples(
         self, split: str, items: Sequence[Any], seen: dict[Any, Any], pool: Executor

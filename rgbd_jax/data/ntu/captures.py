@@ -129,10 +129,9 @@ def _is_missing(path: Path) -> bool:
 
 
 def _follow_parent() -> None:
-    """End with the process that reads for: without this, readers outlive one that is killed."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # from the keyboard it goes to all, and the parent sees to it
+    """End with the process that is read for: without this, readers outlive one that is killed."""
+    # From the keyboard it comes to all, and the parent sees to it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 
     def follow() -> None:

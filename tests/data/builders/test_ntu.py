@@ -89,6 +89,20 @@ def test_the_missing_captures_are_not_read(tmp_path):
     assert "left out 1 captures whose skeletons are missing" in line
 
 
+def test_a_split_of_which_nothing_is_left_is_not_there(tmp_path):
+    source = tmp_path / "source"
+    write_capture(source, "S001C002P003R001A001", [{}])
+    with pytest.raises(UserError, match="source: found no clips, all were left out"):
+        Ntu60(data_dir=tmp_path / "data", source=source).prepare()
+    write_capture(source, NAME)
+    made = Ntu60(data_dir=tmp_path / "data", source=source)
+    made.prepare()
+    assert made.split_sizes() == {"xsub_train": 1, "xview_test": 1}
+    assert len(rows(Ntu60, tmp_path / "data", "xview_test")) == 1
+    with pytest.raises(UserError, match="ntu60 has no split 'xview_train'; it has xsub_train, xview_test"):
+        loader.open_split("ntu60", tmp_path / "data", "xview_train")
+
+
 def test_both_folders_of_the_archives_are_read(tmp_path):
     write_capture(tmp_path / "nturgb+d_skeletons", NAME)
     write_capture(tmp_path / "nturgb+d_skeletons120", "S018C001P041R001A061")
