@@ -12,6 +12,7 @@ import pytest
 
 from rgbd_jax import prepare
 from rgbd_jax.data import loader
+from rgbd_jax.data.ntu import captures
 from rgbd_jax.errors import UserError
 from rgbd_jax.preprocess import skeleton
 
@@ -75,7 +76,8 @@ def test_a_clip_is_drawn_on_request(source, tmp_path, capsys):
         prepare.main([*arguments, "--preview=a05"])
 
 
-def test_captures_that_are_left_out_are_named_and_counted(tmp_path, capsys):
+def test_captures_that_are_left_out_are_named_and_counted(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(captures, "CORES", 1)  # processes take a while to start
     arguments = ["ntu60", f"--source={GOLDEN / 'skeletons'}", f"--data_dir={tmp_path}"]
     prepare.main([*arguments, "--check"])
     checked = capsys.readouterr()

@@ -15,6 +15,7 @@ _COLOURS = ("tab:blue", "tab:orange")
 _VIEWS = {"from the front": 0, "from the side": 2}
 _DPI = 80
 _INCHES = 4.0  # the longer side of a view
+_PALETTE_ROWS = 64  # of each frame
 _MARGIN = 0.08  # as a share of what is shown
 
 
@@ -60,10 +61,13 @@ def video_animation(path: Path, frames: Mapping[str, Sequence[np.ndarray]], *, f
 
 def _write(path: Path, pictures: Iterator[np.ndarray], fps: int) -> None:
     """Write pictures uint8 (H, W, 3), of the same size."""
-    # One palette for all: else colours flicker.
-    images = [Image.fromarray(picture) for picture in pictures]
-    palette = images[len(images) // 2].quantize(128)
-    images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+    pictures = list(pictures)
+    # One palette, of rows of them all: else colours flicker, and those of a few frames are missing.
+    step = max(1, len(pictures[0]) // _PALETTE_ROWS)
+    palette = Image.fromarray(np.concatenate([picture[::step] for picture in pictures])).quantize(256)
+    images = [
+        Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures
+    ]
     with replacing(path) as temporary:
         images[0].save(temporary, save_all=True, append_images=images[1:], duration=round(1000 / fps), loop=0)
 
