@@ -1,9 +1,10 @@
 """Turn a data set's published files into records, once; every command reads these.
 
-    python -m rgbd_jax.prepare nw_ucla --source=DIR [--data_dir=DIR] [--check]
+    python -m rgbd_jax.prepare nw_ucla --source=DIR [--data_dir=DIR] [--check] [--preview=ID]
 
 The records go to DATA_DIR/DATASET/VERSION/. With --check everything is read, every fault is reported with
-its file, and nothing is written. docs/data_sets.md says how a source is laid out.
+its file, and nothing is written. With --preview a prepared clip is drawn. docs/data_sets.md says how a source
+is laid out.
 """
 
 import sys
@@ -25,11 +26,14 @@ def parser() -> ArgumentParser:
     arguments.add_argument("--source", type=Path, help="the data set's published top folder")
     arguments.add_argument("--data_dir", type=Path, default=Path("data"), help="folder of all prepared data")
     arguments.add_argument("--check", action="store_true", help="report every fault, write nothing")
+    arguments.add_argument("--preview", metavar="ID", help="write an animated picture of this clip")
     return arguments
 
 
 def main(argv: list[str]) -> None:
     given = parser().parse_args(argv)
+    if given.check and given.preview is not None:
+        raise UserError("--check writes nothing, --preview draws what is prepared; one of them is allowed")
     # Not before the arguments are understood: the import takes a second.
     from rgbd_jax.data.builders import builder_class
     from rgbd_jax.data.records import stored_splits
@@ -52,6 +56,10 @@ def main(argv: list[str]) -> None:
         builder.prepare()
         print_warnings(builder)
         print(f"prepared {given.dataset}: {describe(builder)}")
+    if given.preview is not None:
+        from rgbd_jax.preview import write_preview
+
+        print(f"wrote {write_preview(dataset, given.data_dir, given.preview)}")
 
 
 def check(builder: "Builder") -> None:
@@ -63,7 +71,13 @@ def check(builder: "Builder") -> None:
     count = len(builder.items())
     if faults:
         raise UserError(f"--source={builder.source}: {len(faults)} of {count} clips are faulty, see above")
-    print(f"{builder.name}: all {count} clips are in order")
+    if builder.num_left_out:
+        in_order = count - builder.num_left_out
+        print(
+            f"{builder.name}: {in_order} clips are in order, {builder.num_left_out} were left out, see above"
+        )
+    else:
+        print(f"{builder.name}: all {count} clips are in order")
 
 
 def print_warnings(builder: "Builder") -> None:
@@ -76,6 +90,8 @@ def describe(builder: "Builder") -> str:
     """Sizes and place of what is prepared, with a word if it is not all that was published."""
     sizes = ", ".join(f"{count} {split}" for split, count in builder.split_sizes().items())
     text = f"{sizes} clips of up to {builder.info.metadata['max_frames']} frames in {builder.data_dir}"
+    if left_out := builder.info.metadata.get("left_out"):
+        text += f"; {left_out} were left out"
     if builder.PUBLISHED_SIZES and builder.split_sizes() != builder.PUBLISHED_SIZES:
         published = ", ".join(f"{count} {split}" for split, count in builder.PUBLISHED_SIZES.items())
         text += f"; the whole data set has {published}"

@@ -5,7 +5,6 @@
 What stands in brackets is one compiled step.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from tqdm import tqdm
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import Split, evaluation_batches
 from rgbd_jax.experiment import compiled_evaluation
+from rgbd_jax.report.files import safe_name
 from rgbd_jax.report.logs import read_rows
 from rgbd_jax.report.metrics import confusion_matrix
 from rgbd_jax.report.pictures import accuracy_precision_picture, curves_picture
@@ -125,8 +125,7 @@ def write_sample_pictures(
 
 def file_name(number: int, sample_id: str) -> str:
     """A name that every file system takes: the number tells apart what becomes alike in it."""
-    safe = re.sub(r"[^\w.-]+", "_", sample_id)
-    return f"{number:03d}_{safe[:60]}"
+    return f"{number:03d}_{safe_name(sample_id)}"
 
 
 def _title(batch: ViewedBatch, sample: int, class_names: list[str] | tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from rgbd_jax import prepare
 from rgbd_jax.data import loader
+from rgbd_jax.data.ntu import captures
 from rgbd_jax.errors import UserError
 from rgbd_jax.preprocess import skeleton
 
@@ -63,6 +64,32 @@ def test_reference_numbers_hold_through_records(source, tmp_path):
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
 
 
+def test_a_clip_is_drawn_on_request(source, tmp_path, capsys):
+    arguments = ["nw_ucla", f"--data_dir={tmp_path}"]
+    prepare.main([*arguments, f"--source={source}", "--preview=a05_s04_e02_v03"])
+    path = tmp_path / "nw_ucla" / "previews" / "a05_s04_e02_v03.gif"
+    assert capsys.readouterr().out.endswith(f"wrote {path}\n")
+    first = path.read_bytes()
+    prepare.main([*arguments, "--preview=a05_s04_e02_v01"])  # of what is prepared already, without source
+    assert path.with_stem("a05_s04_e02_v01").read_bytes() != first
+    with pytest.raises(UserError, match="there is no clip a05; clips are called such as a"):
+        prepare.main([*arguments, "--preview=a05"])
+
+
+def test_captures_that_are_left_out_are_named_and_counted(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(captures, "CORES", 1)  # processes take a while to start
+    arguments = ["ntu60", f"--source={GOLDEN / 'skeletons'}", f"--data_dir={tmp_path}"]
+    prepare.main([*arguments, "--check"])
+    checked = capsys.readouterr()
+    assert checked.out == "ntu60: 14 clips are in order, 3 were left out, see above\n"
+    assert checked.err.count("is left out: ") == 3
+    prepare.main(arguments)
+    assert "clips of up to 28 frames" in (prepared := capsys.readouterr().out)
+    assert "; 3 were left out" in prepared
+    prepare.main(arguments)
+    assert "; 3 were left out" in capsys.readouterr().out
+
+
 def test_what_a_killed_preparation_left_is_removed_after_a_day(source, tmp_path):
     def incomplete(name, age_of_folder, age_of_file):
         path = tmp_path / "data" / name / "1.0.0.array_record"
@@ -104,7 +131,9 @@ def test_faults_are_listed_and_end_with_status_2(source, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["ntu60"], "'ntu60': is not known; available are nw_ucla, synthetic"),
+        (["kinetics"], "'kinetics': is not known; available are nw_ucla, ntu60, ntu120, synthetic"),
+        (["ntu60", "--source=nowhere"], "--source=nowhere: found neither .skeleton files, there or in"),
+        (["nw_ucla", "--source=x", "--check", "--preview=y"], "--check writes nothing, --preview draws"),
         (["nw_ucla"], "--source is missing"),
         (["nw_ucla", "--check"], "--source is missing"),
         (["nw_ucla", "--source=nowhere"], "there is no folder nowhere/all_sqe"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordReader
+from tqdm import tqdm
 
 from rgbd_jax.errors import OutsideError, UserError
 
@@ -91,6 +92,30 @@ def open_records(folder: Path, split: str, *, limit: int = 0) -> tuple[tfds.core
 def stored_splits(folder: Path) -> list[str]:
     """The splits of a prepared version of a data set. UserError if it is damaged."""
     return split_names(_open(folder).info.splits)
+
+
+def find_record(folder: Path, sample_id: str) -> Record:
+    """The record of a clip, whichever split it is in; the first, if splits use an id twice.
+
+    Raises:
+      UserError: there is none, or the data set is damaged.
+      OutsideError: a record on the way cannot be read.
+    """
+    builder = _open(folder)
+    sizes = {part: info.num_examples for part, info in builder.info.splits.items()}
+    name = ""
+    progress = tqdm(
+        desc=f"looking for {sample_id}", total=sum(sizes.values()), unit="clip", disable=None, leave=False
+    )
+    with progress:
+        for part, size in sizes.items():
+            source = builder.as_data_source(part)
+            for record in Records(source, size, name=builder.name, split=part, folder=folder):
+                name = record["id"].decode()
+                if name == sample_id:
+                    return record
+                progress.update()
+    raise UserError(f"{folder}: there is no clip {sample_id}; clips are called such as {name}")
 
 
 def split_names(stored: Iterable[str]) -> list[str]:

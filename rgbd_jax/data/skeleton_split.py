@@ -10,24 +10,29 @@ from rgbd_jax.data.split import Row, Split
 
 @dataclasses.dataclass(frozen=True)
 class SkeletonSplit(Split):
-    """Records with `joints` (T, M, V, C) in metres.
+    """Records with `joints` (T, m, V, C) in metres, m ≤ M.
 
     Attributes:
       max_frames: the longest clip of the data set, over all splits.
       num_bodies: M.
       num_joints: V.
+      repeats_lone_body: what stands for the bodies that a record lacks: copies of its one body, or zeros.
     """
 
     max_frames: int
     num_bodies: int
     num_joints: int
+    repeats_lone_body: bool = False
 
     def clip_row(self, record: Record) -> Row:
         """`joints` float32 (T = max_frames, M, V, C), zeros after the clip's end; `num_frames` int32."""
         joints = record["joints"]
-        padded = np.zeros((self.max_frames, *joints.shape[1:]), np.float32)
-        padded[: len(joints)] = joints
-        return {"joints": padded, "num_frames": np.int32(len(joints))}
+        num_frames, num_bodies = joints.shape[:2]
+        padded = np.zeros((self.max_frames, self.num_bodies, *joints.shape[2:]), np.float32)
+        padded[:num_frames, :num_bodies] = joints
+        if self.repeats_lone_body and num_bodies == 1:
+            padded[:num_frames] = joints  # of each body
+        return {"joints": padded, "num_frames": np.int32(num_frames)}
 
     def empty_clip(self) -> Record:
         return {"joints": np.zeros((0, self.num_bodies, self.num_joints, 3), np.float32)}

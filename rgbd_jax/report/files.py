@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,11 @@ def remove_folder(path: Path) -> None:
         pass
     except OSError as error:
         raise OutsideError(f"{path}: cannot be removed ({error.strerror or error})") from error
+
+
+def safe_name(text: str) -> str:
+    """A name of a file that every file system takes, from any text; others may become the same."""
+    return re.sub(r"[^\w.-]+", "_", text)[:60]
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

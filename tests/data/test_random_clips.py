@@ -59,3 +59,10 @@ def test_each_video_data_set_has_a_shape(name):
     shape = random_clips.shape_of(name)
     assert shape.num_classes == len(BUILDERS[name].CLASS_NAMES)
     assert shape.modalities == BUILDERS[name].MODALITIES
+
+
+@pytest.mark.parametrize("name", ["nw_ucla", "ntu60", "ntu120", "synthetic"])
+def test_each_skeleton_data_set_has_a_shape(name):
+    shape, builder = random_clips.shape_of(name), BUILDERS[name]
+    found = shape.num_classes, shape.num_bodies, shape.num_joints
+    assert found == (len(builder.CLASS_NAMES), builder.NUM_BODIES, builder.NUM_JOINTS)

@@ -7,6 +7,7 @@ from rgbd_jax.data.builders.builder import Builder
 from rgbd_jax.data.builders.custom import Custom
 from rgbd_jax.data.builders.isogd import Isogd
 from rgbd_jax.data.builders.jester import Jester
+from rgbd_jax.data.builders.ntu import Ntu60, Ntu120
 from rgbd_jax.data.builders.ntu_rgbd import NtuRgbd
 from rgbd_jax.data.builders.nvgesture import Nvgesture
 from rgbd_jax.data.builders.nw_ucla import NwUcla
@@ -17,7 +18,19 @@ from rgbd_jax.errors import UserError
 
 BUILDERS: dict[str, type[Builder]] = {
     builder.name: builder
-    for builder in (NwUcla, Synthetic, SyntheticRgbd, NtuRgbd, Isogd, Nvgesture, ThuRead, Jester, Custom)
+    for builder in (
+        NwUcla,
+        Ntu60,
+        Ntu120,
+        Synthetic,
+        SyntheticRgbd,
+        NtuRgbd,
+        Isogd,
+        Nvgesture,
+        ThuRead,
+        Jester,
+        Custom,
+    )
 }
 
 

@@ -15,8 +15,8 @@ import shutil
 import tempfile
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 from tqdm import tqdm
 
+from rgbd_jax.data.left_out import LeftOut
 from rgbd_jax.data.record_writer import write_split
 from rgbd_jax.data.records import JOINT, split_names
 from rgbd_jax.data.split import Split
@@ -46,7 +47,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     NEEDS_SOURCE: ClassVar[bool] = True  # False: it is generated
     NEEDS_ALL_SPLITS: ClassVar[bool] = True  # False: the source may lack some
     READING: ClassVar[tuple[str, ...]] = ()  # keys of config.data that say how a split is read
-    READERS: ClassVar[int] = 1  # threads that read the source
+    READERS: ClassVar[int] = 1  # threads that read the source, and how many items they read ahead
 
     url_infos = None  # no downloads, no checksums of downloads
 
@@ -73,6 +74,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """
         self.source = source
         self.warnings: list[str] = []  # what was found in the source that is no fault
+        self.num_left_out = 0  # of these, items that are no clips
         super().__init__(data_dir=data_dir)
 
     @property
@@ -95,8 +97,16 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def read(self, item: Any) -> Any:
         """Read one item; the result has its `place` for messages, and `id` and `class_name`.
 
-        UserError if it is faulty.
+        UserError if it is faulty, LeftOut if it is no clip but no fault of the source either.
         """
+
+    def pool(self) -> Executor:
+        """Where the source is read."""
+        return ThreadPoolExecutor(self.READERS)
+
+    def reader(self) -> Callable[[Any], Any]:
+        """What is called there, of an item. Where that is in other processes, it is sent to them."""
+        return self.read
 
     @abc.abstractmethod
     def clip_features(self) -> dict[str, tfds.features.FeatureConnector]:
@@ -133,6 +143,11 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         del sample
         return ()
 
+    def leave_out(self, reason: LeftOut) -> None:
+        """Take note of an item that is no clip."""
+        self.warnings.append(str(reason))
+        self.num_left_out += 1
+
     def prepare(self) -> None:
         """Write the records. Nothing is left behind if it fails.
 
@@ -140,7 +155,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
         Raises:
           UserError: the source or an item in it is faulty.
-          OutsideError: the records cannot be written.
+          OutsideError: the records cannot be written, or a process that reads is lost.
         """
         self._remove_abandoned()
         tfds.disable_progress_bar()  # it knows no totals; ours does
@@ -160,20 +175,31 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             raise OutsideError(
                 f"{self.data_dir}: cannot be written ({error.strerror or error}); nothing was saved"
             ) from error
+        except BrokenExecutor as error:
+            raise _lost_reader() from error
         finally:
             with contextlib.suppress(OSError):  # not empty: prepared, or another version is
                 os.rmdir(os.path.dirname(self.data_dir))
 
     def check(self) -> list[str]:
-        """Read every item of the source and return one line for each fault. Writes nothing."""
+        """Read every item of the source and return one line for each fault. Writes nothing.
+
+        Raises:
+          OutsideError: a process that reads is lost.
+        """
         faults, seen = [], {}
-        for item, reading in self._read_all(self.items(), f"checking {self.name}"):
-            try:
-                split, sample = self.split_of(item), reading.result()
-                self.compare(sample, split, seen)
-                self.warnings += self.warnings_of(sample)
-            except UserError as error:
-                faults.append(str(error))
+        with self.pool() as pool:
+            for item, reading in self._read_all(self.items(), f"checking {self.name}", pool):
+                try:
+                    split, sample = self.split_of(item), reading.result()
+                    self.compare(sample, split, seen)
+                    self.warnings += self.warnings_of(sample)
+                except LeftOut as reason:
+                    self.leave_out(reason)
+                except UserError as error:
+                    faults.append(str(error))
+                except BrokenExecutor as error:
+                    raise _lost_reader() from error
         return faults
 
     def split_sizes(self) -> dict[str, int]:
@@ -206,7 +232,9 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             metadata=tfds.core.MetadataDict(self.clip_metadata()),
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager, pool: Executor
+    ) -> dict[str, Iterator]:
         del dl_manager  # the data is here already
         items = defaultdict(list)
         for item in self.items():
@@ -215,7 +243,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         if self.NEEDS_ALL_SPLITS and (empty := [name for name in self.PUBLISHED_SIZES if name not in found]):
             raise UserError(f"{self.source}: found no clips for the split {empty[0]}")
         seen = {}
-        return {split: self._generate_examples(split, items[split], seen) for split in items}
+        return {split: self._generate_examples(split, items[split], seen, pool) for split in items}
 
     def _generate_splits(
         self, dl_manager: tfds.download.DownloadManager, download_config: tfds.download.DownloadConfig
@@ -223,34 +251,47 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         del download_config
         features = self.info.features
         serializer = ExampleSerializer(features.get_serialized_info())
-        return [
-            write_split(
-                split,
-                (serializer.serialize_example(features.encode_example(record)) for record in records),
-                self._get_filename_template(split_name=split),
-            )
-            for split, records in self._split_generators(dl_manager).items()
-        ]
+        with self.pool() as pool:
+            written = [
+                write_split(
+                    split,
+                    (serializer.serialize_example(features.encode_example(record)) for record in records),
+                    self._get_filename_template(split_name=split),
+                )
+                for split, records in self._split_generators(dl_manager, pool).items()
+            ]
+        # All of a split may have been left out.
+        written = [split for split in written if split.num_examples]
+        if not written:
+            raise UserError(f"{self.source}: found no clips{', all were left out' * bool(self.warnings)}")
+        return written
 
     def _generate_examples(
-        self, split: str, items: Sequence[Any], seen: dict[Any, Any]
+        self, split: str, items: Sequence[Any], seen: dict[Any, Any], pool: Executor
     ) -> Iterator[dict[str, Any]]:
-        for _, reading in self._read_all(items, f"preparing {self.name}, {split}"):
-            sample = reading.result()
+        for _, reading in self._read_all(items, f"preparing {self.name}, {split}", pool):
+            try:
+                sample = reading.result()
+            except LeftOut as reason:
+                self.leave_out(reason)
+                continue
             self.compare(sample, split, seen)
             self.warnings += self.warnings_of(sample)
             yield {"id": sample.id, "label": sample.class_name, **self.record(sample)}
 
-    def _read_all(self, items: Sequence[Any], activity: str) -> Iterator[tuple[Any, Future]]:
+    def _read_all(self, items: Sequence[Any], activity: str, pool: Executor) -> Iterator[tuple[Any, Future]]:
         """Each item and what `read` makes of it, in order, with progress; a few are read ahead."""
-        readings = self._read_ahead(items)
+        readings = self._read_ahead(items, pool)
         return iter(tqdm(readings, desc=activity, total=len(items), unit="clip", disable=None))
 
-    def _read_ahead(self, items: Sequence[Any]) -> Iterator[tuple[Any, Future]]:
-        with ThreadPoolExecutor(self.READERS) as pool:
-            ahead = deque()
-            for item in items:
-                ahead.append((item, pool.submit(self.read, item)))
-                if len(ahead) > self.READERS:
-                    yield ahead.popleft()
-            yield from ahead
+    def _read_ahead(self, items: Sequence[Any], pool: Executor) -> Iterator[tuple[Any, Future]]:
+        read, ahead = self.reader(), deque()
+        for item in items:
+            ahead.append((item, pool.submit(read, item)))
+            if len(ahead) > self.READERS:
+                yield ahead.popleft()
+        yield from ahead
+
+
+def _lost_reader() -> OutsideError:
+    return OutsideError("a process that reads the source was lost, such as to a lack of memory")

@@ -13,9 +13,8 @@ the same records: `cs_train`, `cs_test`, `cv_train`, `cv_test`.
 """
 
 import itertools
-import re
 from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -26,96 +25,18 @@ from rgbd_jax.data.builders.video_builder import ClipFiles, Item, StoredFrame, V
 from rgbd_jax.data.formats.clip_list import Line, parse_listed_clip
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
+from rgbd_jax.data.ntu.edition import (
+    NTU60,
+    TRAINING_CAMERAS,
+    TRAINING_PERFORMERS,
+    Capture,
+    parse_capture,
+)
 from rgbd_jax.data.records import JOINT
 from rgbd_jax.errors import UserError
 
-CLASS_NAMES = (
-    "drink water",
-    "eat meal",
-    "brush teeth",
-    "brush hair",
-    "drop",
-    "pick up",
-    "throw",
-    "sit down",
-    "stand up",
-    "clapping",
-    "reading",
-    "writing",
-    "tear up paper",
-    "put on jacket",
-    "take off jacket",
-    "put on a shoe",
-    "take off a shoe",
-    "put on glasses",
-    "take off glasses",
-    "put on a hat/cap",
-    "take off a hat/cap",
-    "cheer up",
-    "hand waving",
-    "kicking something",
-    "reach into pocket",
-    "hopping",
-    "jump up",
-    "phone call",
-    "play with phone/tablet",
-    "type on a keyboard",
-    "point to something",
-    "taking a selfie",
-    "check time (from watch)",
-    "rub two hands",
-    "nod head/bow",
-    "shake head",
-    "wipe face",
-    "salute",
-    "put palms together",
-    "cross hands in front",
-    "sneeze/cough",
-    "staggering",
-    "falling down",
-    "headache",
-    "chest pain",
-    "back pain",
-    "neck pain",
-    "nausea/vomiting",
-    "fan self",
-    "punch/slap",
-    "kicking",
-    "pushing",
-    "pat on back",
-    "point finger",
-    "hugging",
-    "giving object",
-    "touch pocket",
-    "shaking hands",
-    "walking towards",
-    "walking apart",
-)
-
-TRAINING_SUBJECTS = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))
-TRAINING_CAMERAS = frozenset((2, 3))
-
 # Width and height of the colour frames made from the videos, to which MotionRGBD resizes whatever it reads.
 COLOUR_SIZE = (320, 240)
-
-_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
-
-
-class Capture(NamedTuple):
-    """What the name of a clip says."""
-
-    name: str
-    camera: int
-    subject: int
-    action: int
-
-    @property
-    def splits(self) -> tuple[str, str]:
-        """The split of each protocol."""
-        return (
-            "cs_train" if self.subject in TRAINING_SUBJECTS else "cs_test",
-            "cv_train" if self.camera in TRAINING_CAMERAS else "cv_test",
-        )
 
 
 class NtuRgbd(VideoBuilder):
@@ -125,7 +46,7 @@ class NtuRgbd(VideoBuilder):
     SUMMARY = (
         "NTU RGB+D: actions of one or two people, colour and masked depth video, by subject and by camera."
     )
-    CLASS_NAMES = CLASS_NAMES
+    CLASS_NAMES = NTU60.class_names
     PUBLISHED_SIZES: ClassVar = {"cs_train": 40320, "cs_test": 16560, "cv_train": 37920, "cv_test": 18960}
     PREPARATION: ClassVar = {
         "jpeg_quality": images.JPEG_QUALITY,
@@ -150,13 +71,17 @@ class NtuRgbd(VideoBuilder):
 
     def split_of(self, item: Item) -> str:
         capture = _capture(item)
+        splits = (
+            "cs_train" if capture.performer in TRAINING_PERFORMERS else "cs_test",
+            "cv_train" if capture.camera in TRAINING_CAMERAS else "cv_test",
+        )
         for listed in item.split.split(JOINT) if item.split else ():
-            if listed not in capture.splits:
+            if listed not in splits:
                 raise UserError(
                     f"{item.line}: {capture.name} is listed for {listed};"
-                    f" by its name it belongs to {' and '.join(capture.splits)}"
+                    f" by its name it belongs to {' and '.join(splits)}"
                 )
-        return JOINT.join(capture.splits)
+        return JOINT.join(splits)
 
     def files(self, item: Item) -> ClipFiles:
         capture = _capture(item)
@@ -165,7 +90,7 @@ class NtuRgbd(VideoBuilder):
             place, count = str(item.line.path), None
             colour = VideoFile(item.line.path)
         else:
-            clip = parse_listed_clip(item.line, len(CLASS_NAMES))
+            clip = parse_listed_clip(item.line, len(self.CLASS_NAMES))
             if clip.label != capture.action - 1:
                 raise UserError(
                     f"{item.line}: found label {clip.label}; by its name it is {capture.action - 1}"
@@ -173,7 +98,7 @@ class NtuRgbd(VideoBuilder):
             place, count = str(item.line), clip.num_frames
             colour = FrameFolder(self.root / "Images" / f"{capture.name}_rgb", "%06d.jpg", 1, count)
         depth = FrameFolder(masks, "MDepth-%08d.png", 1, count, channels=images.DEPTH)
-        name = CLASS_NAMES[capture.action - 1]
+        name = self.CLASS_NAMES[capture.action - 1]
         return ClipFiles(place, capture.name, name, {"rgb": colour, "depth": depth})
 
     def frames(self, files: ClipFiles) -> Iterator[StoredFrame]:
@@ -197,14 +122,11 @@ class NtuRgbd(VideoBuilder):
 
 def _capture(item: Item) -> Capture:
     name = item.line.text.split()[0].removesuffix("_rgb")
-    match = _NAME.fullmatch(name)
     place = item.line.path if item.layout == "videos" else item.line
-    if match is None:
-        raise UserError(f"{place}: found {name}; a name of the form SsssCcccPpppRrrrAaaa is needed")
-    _, camera, subject, _, action = map(int, match.groups())
-    if not 1 <= action <= len(CLASS_NAMES):
-        raise UserError(f"{place}: found action {action}; allowed are 1 to {len(CLASS_NAMES)}")
-    return Capture(name, camera, subject, action)
+    capture = parse_capture(name, str(place))
+    if not 1 <= capture.action <= NTU60.actions:
+        raise UserError(f"{place}: found action {capture.action}; allowed are 1 to {NTU60.actions}")
+    return capture
 
 
 def _cropped_depth(mask: np.ndarray) -> StoredFrame:

@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from rgbd_jax.data.builders.skeleton_builder import Sample, SkeletonBuilder
+from rgbd_jax.data.builders.skeleton_builder import SkeletonBuilder
 from rgbd_jax.data.formats.nw_ucla_json import NUM_JOINTS, read_nw_ucla_json
+from rgbd_jax.data.skeleton_sample import Sample
 from rgbd_jax.errors import UserError
 
 # Class names in label order, by the number of the action in the file name: 7 and 10 were never published.

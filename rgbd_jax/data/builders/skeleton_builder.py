@@ -1,6 +1,5 @@
 """What all skeleton data sets share."""
 
-import dataclasses
 import os
 from typing import Any, ClassVar
 
@@ -9,17 +8,8 @@ import tensorflow_datasets as tfds
 
 from rgbd_jax.data.builders.builder import Builder
 from rgbd_jax.data.records import damaged, open_records
+from rgbd_jax.data.skeleton_sample import Sample
 from rgbd_jax.data.skeleton_split import SkeletonSplit
-
-
-@dataclasses.dataclass(frozen=True)
-class Sample:
-    """One clip: its place for messages, its id, the name of its class, and joints (T, M, V, 3) in metres."""
-
-    place: str
-    id: str
-    class_name: str
-    joints: np.ndarray
 
 
 class SkeletonBuilder(Builder, skip_registration=True):
@@ -31,6 +21,7 @@ class SkeletonBuilder(Builder, skip_registration=True):
 
     NUM_BODIES: ClassVar[int]
     NUM_JOINTS: ClassVar[int]
+    REPEATS_LONE_BODY: ClassVar[bool] = False
 
     @classmethod
     def open_split(cls, data_dir: str | os.PathLike, split: str, *, limit: int = 0) -> SkeletonSplit:
@@ -49,6 +40,7 @@ class SkeletonBuilder(Builder, skip_registration=True):
             max_frames=max_frames,
             num_bodies=cls.NUM_BODIES,
             num_joints=cls.NUM_JOINTS,
+            repeats_lone_body=cls.REPEATS_LONE_BODY,
         )
 
     def clip_features(self) -> dict[str, tfds.features.FeatureConnector]:

@@ -6,7 +6,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
-from rgbd_jax.data.builders.skeleton_builder import Sample, SkeletonBuilder
+from rgbd_jax.data.builders.skeleton_builder import SkeletonBuilder
+from rgbd_jax.data.skeleton_sample import Sample
 from rgbd_jax.data.synthetic.actions import ACTIONS
 from rgbd_jax.data.synthetic.body import NUM_JOINTS, NUMBER
 from rgbd_jax.data.synthetic.performance import Performance, draw_performance, perform, sense

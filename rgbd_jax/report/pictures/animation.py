@@ -1,0 +1,120 @@
+"""Clips as animated pictures, GIF files that every browser plays."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from rgbd_jax.report.files import replacing
+
+_COLOURS = ("tab:blue", "tab:orange")
+# The coordinate that runs to the right.
+_VIEWS = {"from the front": 0, "from the side": 2}
+_DPI = 80
+_INCHES = 4.0  # the longer side of a view
+_PALETTE_ROWS = 64  # of each frame
+_MARGIN = 0.08  # as a share of what is shown
+
+
+def skeleton_animation(
+    path: Path, joints: np.ndarray, parents: Sequence[int], *, title: str = "", unit: str = "m", fps: int = 30
+) -> None:
+    """Write a clip of one or more persons in motion, from the front (x, y) and from the side (z, y).
+
+    Args:
+      path: a .gif file.
+      joints: positions (T, M, V, C=3), y upwards; a person of zeros is not there in that frame.
+      parents: the parent of each joint; the root is its own.
+      title: above the picture.
+      unit: of the positions.
+      fps: frames a second.
+
+    Raises:
+      OutsideError: the disk refuses.
+    """
+    _write(path, _skeleton_frames(joints, parents, title, unit), fps)
+
+
+def video_animation(path: Path, frames: Mapping[str, Sequence[np.ndarray]], *, fps: int = 30) -> None:
+    """Write the frames of a clip, of several modalities side by side.
+
+    Args:
+      path: a .gif file.
+      frames: by modality, uint8 (H, W, 3), or uint16 (H, W, 1), which are drawn from black, the smallest
+        value of the clip that is not 0, to white; 0, no measurement, is black. As many of each.
+      fps: frames a second.
+
+    Raises:
+      OutsideError: the disk refuses.
+    """
+    modalities = [_coloured(images) for images in frames.values()]
+    height = max(image.shape[0] for images in modalities for image in images)
+    pictures = (
+        np.concatenate([_extended(image, height) for image in images], axis=1)
+        for images in zip(*modalities, strict=True)
+    )
+    _write(path, pictures, fps)
+
+
+def _write(path: Path, pictures: Iterator[np.ndarray], fps: int) -> None:
+    """Write pictures uint8 (H, W, 3), of the same size."""
+    pictures = list(pictures)
+    # One palette, of rows of them all: else colours flicker, and those of a few frames are missing.
+    step = max(1, len(pictures[0]) // _PALETTE_ROWS)
+    palette = Image.fromarray(np.concatenate([picture[::step] for picture in pictures])).quantize(256)
+    images = [
+        Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures
+    ]
+    with replacing(path) as temporary:
+        images[0].save(temporary, save_all=True, append_images=images[1:], duration=round(1000 / fps), loop=0)
+
+
+def _skeleton_frames(
+    joints: np.ndarray, parents: Sequence[int], title: str, unit: str
+) -> Iterator[np.ndarray]:
+    is_there = joints.any(axis=(2, 3))
+    shown = joints[is_there] if is_there.any() else joints[:, 0]
+    low, high = shown.min((0, 1)), shown.max((0, 1))
+    middle, reach = (low + high) / 2, (0.5 + _MARGIN) * max(*(high - low), 0.1)
+    figure = Figure(figsize=(len(_VIEWS) * _INCHES, _INCHES + 0.6), dpi=_DPI, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    heading = figure.suptitle(title, fontsize=10)
+    lines = {}
+    for axes, (view, across) in zip(figure.subplots(1, len(_VIEWS)), _VIEWS.items(), strict=True):
+        for person in range(joints.shape[1]):
+            (line,) = axes.plot([], [], ".-", color=_COLOURS[person % 2], linewidth=2, markersize=5)
+            lines[across, person] = line
+        axes.set_title(view, fontsize=10)
+        axes.set_xlim(middle[across] - reach, middle[across] + reach)
+        axes.set_ylim(middle[1] - reach, middle[1] + reach)
+        axes.set_xlabel(f"{'xyz'[across]} in {unit}")
+        axes.set_aspect("equal")
+        axes.grid(alpha=0.3)
+    for number, moment in enumerate(joints):
+        heading.set_text(f"{title}\nframe {number + 1} of {len(joints)}".strip())
+        for (across, person), line in lines.items():
+            points = moment[person][:, [across, 1]]
+            # From each joint to its parent, then a gap.
+            bones = np.stack((points, points[list(parents)], np.full_like(points, np.nan)), axis=1)
+            line.set_data(*bones.reshape(-1, 2).T if is_there[number, person] else ([], []))
+        canvas.draw()
+        yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _coloured(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Frames of a clip as uint8 (H, W, 3)."""
+    if images[0].dtype == np.uint8:
+        return list(images)
+    nearest = min((int(image[image > 0].min()) for image in images if image.any()), default=0)
+    farthest = max(int(image.max()) for image in images)
+    scale = 255 / max(farthest - nearest, 1)
+    grey = [((np.maximum(image, nearest) - nearest) * scale).astype(np.uint8) for image in images]
+    return [np.repeat(image, 3, axis=2) for image in grey]
+
+
+def _extended(image: np.ndarray, height: int) -> np.ndarray:
+    """A frame with black below it."""
+    return np.pad(image, ((0, height - len(image)), (0, 0), (0, 0)))
