@@ -72,13 +72,7 @@ def skeleton_config() -> ConfigDict:
     task.stream = "joint"
     task.window = 64  # frames that the network sees
     task.label_smoothing = 0.0
-    task.text_weight = 0.0  # of the contrastive loss with descriptions of the classes; 0: none
-
-    config.text = text = ConfigDict()
-    text.prompts = ""  # file of descriptions; "": those that come with the data set
-    text.synonyms = ""  # where prompts is GAP's file of parts, that of the synonyms
-    text.features = ""  # file of the descriptions' vectors; "": those that come with the data set
-    text.encoder = ""  # that the vectors must be from; "": any
+    add_text(config)
 
     config.model = model = ConfigDict()
     model.name = "ctrgcn"
@@ -126,6 +120,7 @@ def rgbd_config(modality: str = "rgb") -> ConfigDict:
         task.distillation_from = 0.02
         task.branch_weights = (1.0, 0.5, 0.5, 0.5)  # of the cross entropy of fused, small, media, large
         task.temperatures = (0.04, 0.07)  # of the branches in the first and from the 30th epoch on; (): none
+        add_text(config)
 
     config.model = model = ConfigDict()
     model.width = 1.0  # factor of all channels
@@ -149,6 +144,16 @@ def rgbd_config(modality: str = "rgb") -> ConfigDict:
     config.schedule.warm_up = 0.03
     config.schedule.minimum = 1e-5
     return config
+
+
+def add_text(config: ConfigDict) -> None:
+    """Add what tasks have that can be taught by what is written about the classes."""
+    config.task.text_weight = 0.0  # of the contrastive loss with descriptions of the classes; 0: none
+    config.text = text = ConfigDict()
+    text.prompts = ""  # file of descriptions; "": those that come with the data set
+    text.synonyms = ""  # where prompts is GAP's file of parts, that of the synonyms
+    text.features = ""  # file of the descriptions' vectors; "": those that come with the data set
+    text.encoder = ""  # that the vectors must be from; "": any
 
 
 def skeleton_variant(variant: str) -> tuple[ConfigDict, set[str]]:

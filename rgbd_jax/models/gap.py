@@ -15,6 +15,8 @@ from rgbd_jax.models.skeleton_graph import PARTS, bone_transform, part_means
 
 # What each text feature is of: the whole body, then its parts. Terms of the loss follow this order.
 TEXT_FEATURES = ("global", *PARTS)
+# CLIP's initial temperature. The published loss multiplies with it as it is, without the exponential.
+INITIAL_SCALE = math.log(1 / 0.07)
 
 
 class GAP(CTRGCN):
@@ -65,8 +67,7 @@ class GAP(CTRGCN):
                 for part in PARTS
             }
         )
-        # CLIP's initial temperature. The published loss multiplies with it as it is, without the exponential.
-        self.logit_scale = nnx.Param(jnp.full(len(TEXT_FEATURES), math.log(1 / 0.07)))
+        self.logit_scale = nnx.Param(jnp.full(len(TEXT_FEATURES), INITIAL_SCALE))
 
     def __call__(self, x: jax.Array, *, train: bool, rngs: nnx.Rngs | None = None) -> dict[str, jax.Array]:
         """Classify clips, and describe them in the space of the text vectors.

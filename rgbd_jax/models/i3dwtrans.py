@@ -9,6 +9,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from rgbd_jax.models.dense import NormDense
+from rgbd_jax.models.gap import INITIAL_SCALE, TEXT_FEATURES
 from rgbd_jax.models.inception import SpatialNetwork
 from rgbd_jax.models.temporal_network import BRANCHES, TemporalNetwork, join_branches
 
@@ -88,16 +89,34 @@ class Trunk(nnx.Module):
         return out | {"projected": self.projection(features.astype(self.dtype or features.dtype))}
 
 
+class TextHeads(nnx.Module):
+    """Describes clips in the space of text vectors: the whole body and its parts, as GAP (ICCV 2023) does.
+
+    No joints tell the parts apart here: each has a linear map of the same features.
+    """
+
+    def __init__(self, in_features: int, text_width: int, *, rngs: nnx.Rngs):
+        self.kinds = NormDense(in_features, len(TEXT_FEATURES) * text_width, rngs=rngs)
+        self.logit_scale = nnx.Param(jnp.full(len(TEXT_FEATURES), INITIAL_SCALE))
+
+    def __call__(self, x: jax.Array) -> dict[str, jax.Array]:
+        """(B, C) to text_features (5, B, W) and logit_scale (5,), in the order of `gap.TEXT_FEATURES`."""
+        kinds = self.kinds(x).reshape(len(x), len(TEXT_FEATURES), -1)
+        return {"text_features": kinds.swapaxes(0, 1), "logit_scale": self.logit_scale[...]}
+
+
 class I3DWTrans(Trunk):
     """The network for one modality, RGB or depth."""
 
-    def __init__(self, *, num_classes: int, rngs: nnx.Rngs, **options):
+    def __init__(self, *, num_classes: int, text_width: int = 0, rngs: nnx.Rngs, **options):
         """
         Args:
+          text_width: of the text vectors that the features are compared with in training; 0: none are.
           options: see `Trunk`.
         """
         super().__init__(rngs=rngs, **options)
         self.heads = nnx.Dict({name: NormDense(self.width, num_classes, rngs=rngs) for name in BRANCHES})
+        self.text_heads = TextHeads(self.width, text_width, rngs=rngs) if text_width else None
 
     def __call__(
         self, inputs: dict[str, jax.Array], *, train: bool, rngs: nnx.Rngs | None = None
@@ -113,13 +132,16 @@ class I3DWTrans(Trunk):
         Returns:
           small, media, large: the branches' logits (B, K); distillation: the loss of each sample (B,); and
           what pictures show: attention_small, _media, _large and enhancement of `TemporalNetwork`, features,
-          mixed_4b and mixed_5c of `SpatialNetwork`. All at least in float32.
+          mixed_4b and mixed_5c of `SpatialNetwork`. With a text width, what `TextHeads` makes of the mean of
+          the branches' features. All at least in float32.
 
         Raises:
           ValueError: if the clip does not have clip_length frames or the heat map does not fit.
         """
         frames = self.describe_frames(inputs, train=train)
         out = self.temporal(frames.pop("projected"), train=train, rngs=rngs)
+        if self.text_heads is not None:
+            out |= self.text_heads(sum(out[name] for name in BRANCHES) / len(BRANCHES))
         return frames | out | {name: self.heads[name](out[name]) for name in BRANCHES}
 
 

@@ -18,6 +18,7 @@ from rgbd_jax.models.i3dwtrans import (
 )
 from rgbd_jax.models.temporal_network import BRANCHES
 from rgbd_jax.tasks.task import Batch, Outputs
+from rgbd_jax.tasks.text_supervision import TextSupervision
 from rgbd_jax.tasks.video_pictures import clip_pictures, mean_similarity_picture
 from rgbd_jax.tasks.video_task import VideoTask
 
@@ -26,7 +27,8 @@ class RgbdTask(VideoTask):
     """Classifies clips of one modality.
 
     The loss is the cross entropy of the fused scores and, with their own weights, of the three branches; and
-    from an epoch on the distillation of what the branches found into the recoupling module.
+    from an epoch on the distillation of what the branches found into the recoupling module; if asked for,
+    what is written about the classes supervises the features too, as in GAP (ICCV 2023).
     """
 
     modalities = (("rgb",), ("depth",))
@@ -38,13 +40,18 @@ class RgbdTask(VideoTask):
     def __init__(self, config: ConfigDict, data: Any):
         super().__init__(config, data)
         (self.view,) = data.modalities
+        self._text = TextSupervision(config, data) if config.task.text_weight else None
 
     @property
     def reported(self) -> tuple[str, ...]:
-        return (*super().reported, "branch_similarity")
+        reported = (*super().reported, "branch_similarity")
+        return (*reported, "text_loss") if self._text else reported
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
-        return I3DWTrans(num_classes=self._num_classes, rngs=rngs, **self._trunk_options())
+        text_width = self._text.width if self._text else 0
+        return I3DWTrans(
+            num_classes=self._num_classes, text_width=text_width, rngs=rngs, **self._trunk_options()
+        )
 
     def prepare(self, batch: Batch, key: jax.Array, *, train: bool) -> dict[str, jax.Array]:
         return self._input(batch, self.view, self._input.draw_keys(batch, key), train=train)
@@ -52,7 +59,6 @@ class RgbdTask(VideoTask):
     def loss(
         self, outputs: Outputs, batch: Batch, epoch: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        del key
         task, labels, logits = self._config.task, batch["label"], self.logits(outputs, epoch)
         weights = zip(("fused", *BRANCHES), task.branch_weights, strict=True)
         losses = sum(
@@ -61,7 +67,12 @@ class RgbdTask(VideoTask):
             if weight
         )
         loss, sums = self._whole_loss(losses, outputs, logits, batch, epoch)
-        return loss, sums | {"branch_similarity": branch_similarity(outputs).sum()}
+        sums["branch_similarity"] = branch_similarity(outputs).sum()
+        if self._text:
+            text_loss = self._text.loss(outputs, batch, key)
+            loss += text_loss
+            sums |= {"text_loss": text_loss * len(labels), "loss": loss * len(labels)}
+        return loss, sums
 
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         temperature = 1.0

@@ -24,8 +24,10 @@ def make(variant, *overrides):
 
 @pytest.fixture(scope="module", params=["rgb", "depth", "fusion"])
 def made(request):
-    """A task at debug size, a raw batch of two clips, and what its network makes of them."""
-    config, task, batch = make(request.param)
+    """A task at debug size, a raw batch of two clips, and what its network makes of them. Colour is taught by
+    texts too."""
+    overrides = ["--config.task.text_weight=0.5"] if request.param == "rgb" else []
+    config, task, batch = make(request.param, *overrides)
     arrays = {name: rows for name, rows in batch.items() if name != "id"}
     network = Network(task.network(nnx.Rngs(0)))
 
