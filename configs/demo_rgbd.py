@@ -14,9 +14,8 @@ from rgbd_jax.defaults import debug, rgbd_variant
 
 def get_config(variant: str = "rgb") -> ConfigDict:
     config, small = rgbd_variant(variant)
-    config.batch_size = config.eval_batch_size = 20
+    config.batch_size = config.eval_batch_size = 10
     config.num_epochs = 2 if variant.startswith("fusion") else 7
-    config.accumulate = 2
     config.log_every = 10
     config.data.name = "synthetic_rgbd"
     config.data.num_frames = 8
@@ -39,8 +38,8 @@ def get_config(variant: str = "rgb") -> ConfigDict:
     config.model.frames = (4, 6, 8)
 
     config.optimizer.name = "adam"
-    config.schedule.base_lr = 0.0015
-    config.schedule.reference_batch = 20
+    config.schedule.base_lr = 0.001
+    config.schedule.reference_batch = 10
     config.schedule.warm_up = 0.1
     config.schedule.per = "step"
     return debug(config) if small else config
