@@ -1,6 +1,6 @@
 """Time the preparation of NTU RGB+D beside the scripts of CTR-GCN, on one core, on generated captures.
 
-    python bench/prepare_ntu.py --original=DIR [--captures=1000] [--json=FILE]
+    python bench/compare_ntu_preparation.py --original=DIR [--captures=1000] [--json=FILE]
 
 --original is a checkout of the CTR-GCN repository; GAP's instructions name the same scripts. Nothing of it is
 copied: its three scripts run as they stand, in a folder of their own, with stand-ins for two packages that
