@@ -1,6 +1,6 @@
 """Time the training step of I3DWTrans beside the published PyTorch program's, in one run.
 
-    python bench/compare_i3dwtrans.py --original=DIR [--batch_size=1] [--rounds=3] [--threads=2] [--remat]
+    python bench/compare_i3dwtrans.py --original=DIR [--batch_size=2] [--rounds=3] [--threads=2] [--remat]
                                       [--json=FILE]
 
 DIR is a checkout of the MotionRGBD repository, and PyTorch (the extra `torch`), einops, scipy and pillow must
@@ -14,6 +14,7 @@ medians.
 """
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import resource
@@ -37,7 +38,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--original", type=original_motion.checkout, required=True)
-    parser.add_argument("--batch_size", type=int, default=1)
+    parser.add_argument("--batch_size", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch; JAX takes all cores")
     parser.add_argument("--remat", action="store_true", help="ours computes intermediate results twice")
@@ -77,12 +78,13 @@ def main() -> None:
 def serve(end: Connection, make_step: Callable[..., Step], arguments: tuple) -> None:
     """Make a step each time the other end asks; answer with its seconds and the most bytes held so far."""
     step = make_step(*arguments)
-    while True:
-        end.recv()
-        begun = time.perf_counter()
-        step()
-        taken = time.perf_counter() - begun
-        end.send((taken, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+    with contextlib.suppress(EOFError):  # the other end is done
+        while True:
+            end.recv()
+            begun = time.perf_counter()
+            step()
+            taken = time.perf_counter() - begun
+            end.send((taken, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
 
 
 def our_step(batch_size: int, remat: bool) -> Step:

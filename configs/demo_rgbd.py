@@ -1,10 +1,14 @@
-"""Small I3DWTrans and FusionNet on synthetic colour and depth video of ten actions.
+r"""Small I3DWTrans and FusionNet on synthetic colour and depth video of ten actions.
 
-python -m rgbd_jax.main --config=configs/demo_rgbd.py:rgb --workdir=runs/demo_rgb
 python -m rgbd_jax.main --config=configs/demo_rgbd.py:depth --workdir=runs/demo_depth
-python -m rgbd_jax.main --config=configs/demo_rgbd.py:fusion --workdir=runs/demo_fusion
+python -m rgbd_jax.main --config=configs/demo_rgbd.py:rgb --workdir=runs/demo_rgb \
+    --config.init_from=runs/demo_depth
+python -m rgbd_jax.main --config=configs/demo_rgbd.py:fusion --workdir=runs/demo_fusion \
+    "--config.init_trunks=('runs/demo_rgb', 'runs/demo_depth')"
 
-Top-1 of the 100 held-out clips: 84 % for `depth` (seed 1).
+Colour starts from what depth has learnt: in it clothes and rooms distract from the motion. Each takes three
+to five minutes on two CPU cores, more than one of them to compile. Top-1 of the 200 held-out clips (seed 1):
+@D@ for `depth`, 69.0 % for `rgb`, 77.5 % for `fusion`.
 """
 
 from ml_collections import ConfigDict
@@ -15,7 +19,7 @@ from rgbd_jax.defaults import debug, rgbd_variant
 def get_config(variant: str = "rgb") -> ConfigDict:
     config, small = rgbd_variant(variant)
     config.batch_size = config.eval_batch_size = 10
-    config.num_epochs = 2 if variant.startswith("fusion") else 7
+    config.num_epochs = 2 if variant.startswith("fusion") else 6
     config.log_every = 10
     config.data.name = "synthetic_rgbd"
     config.data.num_frames = 8

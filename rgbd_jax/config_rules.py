@@ -120,6 +120,7 @@ RULES = {
     "task.window": multiple_of(4, low=4),
     "task.label_smoothing": BELOW_ONE,
     "task.text_weight": at_least(0),
+    "text.width": at_least(1),
     "model.num_persons": at_least(1),
     # CTR-GCN parts the channels among four branches, and takes an eighth of them for the relations of joints.
     "model.base_width": multiple_of(4, low=8),
@@ -143,6 +144,20 @@ RULES = {
 RELATIONS = (
     ("accumulate", "batch_size", "a divisor of", lambda c: c["batch_size"] % c["accumulate"] == 0),
     ("task.crop", "task.resize", "at most the smaller of", lambda c: c["task.crop"] <= min(c["task.resize"])),
+    # Features and texts are compared over the whole batch, which parts of it never see.
+    ("accumulate", "task.text_weight", "1 with", lambda c: c["accumulate"] == 1 or not c["task.text_weight"]),
+    (
+        "task.text_weight",
+        "model.name",
+        "0 with",
+        lambda c: not c["task.text_weight"] or c["model.name"] == "gap",
+    ),
+    (
+        "text.synonyms",
+        "text.prompts",
+        "a file only beside GAP's other file in",
+        lambda c: not c["text.synonyms"] or c["text.prompts"],
+    ),
     # The first heat map belongs to the window that the clip begins with.
     (
         "task.rank_pooling",

@@ -154,6 +154,7 @@ def add_text(config: ConfigDict) -> None:
     text.synonyms = ""  # where prompts is GAP's file of parts, that of the synonyms
     text.features = ""  # file of the descriptions' vectors; "": those that come with the data set
     text.encoder = ""  # that the vectors must be from; "": any
+    text.width = 384  # of the vectors; those that come with the data sets have this width
 
 
 def skeleton_variant(variant: str) -> tuple[ConfigDict, set[str]]:

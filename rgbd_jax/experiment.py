@@ -66,7 +66,7 @@ class Experiment:
         Raises:
           UserError: if the config does not fit the task or the data.
         """
-        task = make_task(config, data)
+        task = make_task(config, data, training=True)
         schedule = make_schedule(config, epoch_steps)
         plateau = make_plateau(config, schedule, epoch_steps)
         network = Network(task.network(nnx.Rngs(config.seed)))

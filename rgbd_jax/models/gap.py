@@ -1,6 +1,5 @@
 """GAP: CTR-GCN whose features of body parts are supervised by descriptions (Xiang et al., ICCV 2023)."""
 
-import math
 from collections.abc import Sequence
 
 import jax
@@ -12,11 +11,7 @@ from rgbd_jax.models.ctrgcn import CTRGCN
 from rgbd_jax.models.graph_network import STAGES
 from rgbd_jax.models.initializers import kaiming_normal, uniform
 from rgbd_jax.models.skeleton_graph import PARTS, bone_transform, part_means
-
-# What each text feature is of: the whole body, then its parts. Terms of the loss follow this order.
-TEXT_FEATURES = ("global", *PARTS)
-# CLIP's initial temperature. The published loss multiplies with it as it is, without the exponential.
-INITIAL_SCALE = math.log(1 / 0.07)
+from rgbd_jax.models.text_heads import INITIAL_SCALE, TEXT_FEATURES
 
 
 class GAP(CTRGCN):

@@ -9,9 +9,9 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from rgbd_jax.models.dense import NormDense
-from rgbd_jax.models.gap import INITIAL_SCALE, TEXT_FEATURES
 from rgbd_jax.models.inception import SpatialNetwork
 from rgbd_jax.models.temporal_network import BRANCHES, TemporalNetwork, join_branches
+from rgbd_jax.models.text_heads import TextHeads
 
 WIDTH = 512
 # What each trunk shows in pictures.
@@ -87,22 +87,6 @@ class Trunk(nnx.Module):
         out = self.spatial(inputs["clip"], inputs.get("heat"), train=train)
         features = out["features"]
         return out | {"projected": self.projection(features.astype(self.dtype or features.dtype))}
-
-
-class TextHeads(nnx.Module):
-    """Describes clips in the space of text vectors: the whole body and its parts, as GAP (ICCV 2023) does.
-
-    No joints tell the parts apart here: each has a linear map of the same features.
-    """
-
-    def __init__(self, in_features: int, text_width: int, *, rngs: nnx.Rngs):
-        self.kinds = NormDense(in_features, len(TEXT_FEATURES) * text_width, rngs=rngs)
-        self.logit_scale = nnx.Param(jnp.full(len(TEXT_FEATURES), INITIAL_SCALE))
-
-    def __call__(self, x: jax.Array) -> dict[str, jax.Array]:
-        """(B, C) to text_features (5, B, W) and logit_scale (5,), in the order of `gap.TEXT_FEATURES`."""
-        kinds = self.kinds(x).reshape(len(x), len(TEXT_FEATURES), -1)
-        return {"text_features": kinds.swapaxes(0, 1), "logit_scale": self.logit_scale[...]}
 
 
 class I3DWTrans(Trunk):

@@ -13,12 +13,13 @@ from rgbd_jax.tasks.task import Task
 TASKS = {"skeleton": SkeletonTask, "rgbd": RgbdTask, "fusion": FusionTask}
 
 
-def make_task(config: ConfigDict, data: Any) -> Task:
+def make_task(config: ConfigDict, data: Any, *, training: bool = False) -> Task:
     """The task that `config.task.name` names.
 
     Args:
       data: what the task must know of the data set, as attributes: a `Split`, or the `Shape` of an absent
         one.
+      training: whether the loss will be asked for; what only that needs is not read otherwise.
     """
     check_choice("task.name", config.task.name, tuple(TASKS))
-    return TASKS[config.task.name](config, data)
+    return TASKS[config.task.name](config, data, training=training)

@@ -1,10 +1,13 @@
 """Actions and gestures from colour and depth together: FusionNet (MotionRGBD, CVPR 2022)."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from matplotlib.figure import Figure
+from ml_collections import ConfigDict
 
 from rgbd_jax.losses.classification import cross_entropy
 from rgbd_jax.losses.fusion import modality_loss, reconstruction_loss
@@ -25,6 +28,10 @@ class FusionTask(VideoTask):
     published = (("fused",), ("rgb", "depth"), ("rgb", "depth", "fused"))
     pictured = tuple(f"{modality}_{name}" for modality in MODALITIES for name in PICTURES)
     view = "fusion"
+
+    def __init__(self, config: ConfigDict, data: Any, *, training: bool):
+        del training
+        super().__init__(config, data)
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         return FusionNet(num_classes=self._num_classes, rngs=rngs, **self._trunk_options())

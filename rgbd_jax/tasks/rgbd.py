@@ -37,20 +37,23 @@ class RgbdTask(VideoTask):
     published = (("large",), ("fused", "small"), ("fused", "media"), ("small", "media"))
     pictured = PICTURES
 
-    def __init__(self, config: ConfigDict, data: Any):
+    def __init__(self, config: ConfigDict, data: Any, *, training: bool):
         super().__init__(config, data)
         (self.view,) = data.modalities
-        self._text = TextSupervision(config, data) if config.task.text_weight else None
+        self._text = TextSupervision(config, data) if training and config.task.text_weight else None
 
     @property
     def reported(self) -> tuple[str, ...]:
         reported = (*super().reported, "branch_similarity")
-        return (*reported, "text_loss") if self._text else reported
+        return (*reported, "text_loss") if self._config.task.text_weight else reported
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
-        text_width = self._text.width if self._text else 0
+        config = self._config
         return I3DWTrans(
-            num_classes=self._num_classes, text_width=text_width, rngs=rngs, **self._trunk_options()
+            num_classes=self._num_classes,
+            text_width=config.text.width if config.task.text_weight else 0,
+            rngs=rngs,
+            **self._trunk_options(),
         )
 
     def prepare(self, batch: Batch, key: jax.Array, *, train: bool) -> dict[str, jax.Array]:

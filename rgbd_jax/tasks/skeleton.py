@@ -32,10 +32,11 @@ class SkeletonTask:
     published = ()
     pictured = ()
 
-    def __init__(self, config: ConfigDict, data: Any):
+    def __init__(self, config: ConfigDict, data: Any, *, training: bool):
         """
         Args:
           data: has `num_classes`, `num_bodies` and `num_joints`.
+          training: see `tasks.make_task`.
 
         Raises:
           UserError: if a key of `config.task` or `config.model` has a value that is not allowed, or one that
@@ -57,11 +58,11 @@ class SkeletonTask:
                 )
         self._config = config
         self._num_classes = data.num_classes
-        self._text = self._text_supervision(data)
+        self._text = TextSupervision(config, data) if training and config.task.text_weight else None
 
     @property
     def reported(self) -> tuple[str, ...]:
-        return ("loss", "top1", "text_loss") if self._text else ("loss", "top1")
+        return ("loss", "top1", "text_loss") if self._config.task.text_weight else ("loss", "top1")
 
     @property
     def view(self) -> str:
@@ -69,24 +70,12 @@ class SkeletonTask:
         stream, model = self._config.task.stream, self._config.model
         return stream.replace("joint", "bone") if model.name == "gap" and model.k == 1 else stream
 
-    def _text_supervision(self, data: Any) -> TextSupervision | None:
-        weight, network = self._config.task.text_weight, self._config.model.name
-        if weight and network != "gap":
-            raise UserError(
-                f"config.task.text_weight={weight}: needs config.model.name='gap', found {network!r}"
-            )
-        return TextSupervision(self._config, data) if weight else None
-
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         model = self._config.model
         layout = model.layout
         if layout == "ucla20" and "ucla_bones" in parity(self._config):
             layout = "ucla20_published"
-        own_options = {}
-        if model.name == "gap":
-            own_options["k"] = model.k
-            if self._text:
-                own_options["text_width"] = self._text.width
+        own_options = {"k": model.k, "text_width": self._config.text.width} if model.name == "gap" else {}
         return NETWORKS[model.name](
             num_classes=self._num_classes,
             layout=layout,

@@ -14,11 +14,7 @@ from rgbd_jax.text.table import draw_texts
 
 
 class TextSupervision:
-    """The contrastive loss between a batch's features and the vectors of texts about their classes.
-
-    Attributes:
-      width: of the text vectors.
-    """
+    """The contrastive loss between a batch's features and the vectors of texts about their classes."""
 
     def __init__(self, config: ConfigDict, data: Any):
         """
@@ -39,9 +35,10 @@ class TextSupervision:
         prompts = find_prompts(text.prompts or data_set, text.synonyms)
         # The shape of an absent data set has no names; the prompts stand in the order of its labels.
         class_names = getattr(data, "class_names", prompts.names[: data.num_classes])
-        self._table = feature_table(prompts, class_names, text.features or data_set, encoder=text.encoder)
+        self._table = feature_table(
+            prompts, class_names, text.features or data_set, encoder=text.encoder, width=text.width
+        )
         self._weight = config.task.text_weight
-        self.width = self._table.rows.shape[1]
 
     def loss(self, outputs: Outputs, batch: Batch, key: jax.Array) -> jax.Array:
         """The mean over the kinds of features of their contrastive losses, times `task.text_weight`.

@@ -182,7 +182,7 @@ def _split(line: Line, allowed: Sequence[str]) -> tuple[str, str]:
 def _checked_template(line: Line, text: str) -> str:
     try:
         fits = "A part" in text.format(name="A name", part="A part")
-    except (KeyError, IndexError, ValueError):
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         fits = False
     if not fits:
         raise UserError(f"{line}: found parts: {text}; a text with {{part}} and maybe {{name}} is needed")

@@ -19,7 +19,7 @@ from rgbd_jax.training.state import Network
 def make(variant, *overrides):
     config = override(load_file(f"configs/rgbd/ntu_cs.py:{variant},debug"), overrides)
     shape = configured_shape(config.data)
-    return config, make_task(config, shape), random_batch(shape, 2)
+    return config, make_task(config, shape, training=True), random_batch(shape, 2)
 
 
 @pytest.fixture(scope="module", params=["rgb", "depth", "fusion"])

@@ -5,7 +5,7 @@ import pytest
 from rgbd_jax.data.builders import BUILDERS
 from rgbd_jax.data.synthetic.actions import ACTIONS
 from rgbd_jax.errors import UserError
-from rgbd_jax.models.gap import TEXT_FEATURES
+from rgbd_jax.models.text_heads import TEXT_FEATURES
 from rgbd_jax.text.prompts import PARTS, SHIPPED, ClassPrompts, prompt_file, read_prompts
 
 WAVE = """\
