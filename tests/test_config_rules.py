@@ -141,3 +141,26 @@ def test_a_key_that_a_config_lacks_is_not_checked():
     config = skeleton_config()
     del config.accumulate, config.task.feeder
     ConfigArguments(None, ()).load(config)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (
+            ["task.text_weight=0.8"],
+            "config.task.text_weight=0.8: allowed is 0 with config.model.name='ctrgcn'",
+        ),
+        (
+            ["task.text_weight=0.8", "model.name=gap", "accumulate=2"],
+            "config.accumulate=2: allowed is 1 with config.task.text_weight=0.8",
+        ),
+        (
+            ["text.synonyms=a.txt"],
+            "config.text.synonyms='a.txt': allowed is a file only beside GAP's other file",
+        ),
+    ],
+)
+def test_what_texts_need_is_named(texts, message):
+    with pytest.raises(UserError) as caught:
+        load(*texts)
+    assert str(caught.value).startswith(message)

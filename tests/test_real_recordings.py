@@ -1,0 +1,62 @@
+"""Training on real recordings: a network that learns at all can learn a handful of clips by heart."""
+
+import json
+
+import jax
+import pytest
+
+from rgbd_jax.data.builders.nvgesture import Nvgesture
+from rgbd_jax.main import main
+from rgbd_jax.training import sharding
+
+# Small enough for minutes; nothing is changed at random but the choice of the frames.
+SMALL = (
+    "--config.data.num_frames=12",
+    "--config.model.frames=(4, 6, 8)",
+    "--config.model.num_blocks=1",
+    "--config.model.width=0.25",
+    "--config.model.drop_out=0.0",
+    "--config.task.resize=(64, 64)",
+    "--config.task.crop=64",
+    "--config.task.crop_rule=centre",
+    "--config.task.size=64",
+    "--config.task.rotated=0.0",
+    "--config.task.label_smoothing=0.0",
+    "--config.task.distillation=0.0",
+)
+LEARNING = (
+    "--config.batch_size=6",
+    "--config.eval_batch_size=6",
+    "--config.data.repeat=20",
+    "--config.num_epochs=15",
+    "--config.optimizer.name=adam",
+    "--config.schedule.base_lr=0.001",
+    "--config.schedule.reference_batch=6",
+    "--config.schedule.warm_up=0.1",
+    "--config.schedule.per=step",
+)
+# The published temperatures are made for longer training than this.
+WITHOUT_TEMPERATURES = "--config.task.temperatures=()"
+
+
+def top1(run, split):
+    main(["--mode=eval", f"--workdir={run}", f"--split={split}"])
+    metrics = json.loads((run / "eval" / "metrics.json").read_text())
+    assert metrics["count"] == 6
+    return metrics["top1"]
+
+
+@pytest.mark.slow
+def test_six_gestures_are_learned_by_heart(real_data, tmp_path, monkeypatch):
+    """First takes, by depth, by colour, and by both from what these have learnt."""
+    one_device = sharding.make_mesh(jax.devices()[:1])
+    monkeypatch.setattr(sharding, "make_mesh", lambda: one_device)
+    Nvgesture(data_dir=tmp_path / "data", source=real_data / "nvgesture_mini").prepare()
+    trunks = f"--config.init_trunks=('{tmp_path / 'rgb'}', '{tmp_path / 'depth'}')"
+    for modality, own in (("depth", WITHOUT_TEMPERATURES), ("rgb", WITHOUT_TEMPERATURES), ("fusion", trunks)):
+        run = tmp_path / modality
+        config = f"--config=configs/rgbd/nvgesture.py:{modality}"
+        folders = [f"--workdir={run}", f"--config.data.data_dir={tmp_path / 'data'}"]
+        with jax.numpy_dtype_promotion("standard"):  # Optax's Adam counts its steps in integers
+            main([config, *folders, *SMALL, *LEARNING, own])
+        assert top1(run, "train") == 1.0
