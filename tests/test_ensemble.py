@@ -473,6 +473,8 @@ def test_a_faulty_score_pickle_is_named(write, score_pickle, tmp_path):
         assert "bad.pkl: is no pickle that can be read" in refused(str(tmp_path / "bad.pkl"), good)
     (tmp_path / "bad.pkl").write_bytes(pickle.dumps([row]))
     assert "bad.pkl: holds a list" in refused(str(tmp_path / "bad.pkl"), good)
+    (tmp_path / "bad.pkl").write_bytes(pickle.dumps({"test_0": [[0.5], [0.5, 1.0]]}))
+    assert "bad.pkl: sample test_0 has a list" in refused(str(tmp_path / "bad.pkl"), good)
 
 
 def test_missing_and_unfit_labels_are_named(write, score_pickle, tmp_path):
@@ -485,10 +487,13 @@ def test_missing_and_unfit_labels_are_named(write, score_pickle, tmp_path):
         (np.eye(8)[scores.labels[:39]], "1 of its 40 samples have no label in"),
         (np.eye(9)[scores.labels], "joint.pkl: has 8 classes; "),
         (np.zeros((40, 8)), "y_test is not one-hot"),
+        (np.full((40, 8), "1"), "y_test is not one-hot"),
     ]
     for one_hot, message in cases:
         np.savez(labels, y_test=one_hot)
         assert message in refused(pickled, f"--labels={labels}")
+    np.savez(labels, y_train=np.eye(9)[:1], y_test=np.eye(8)[scores.labels])
+    assert "y_test has 8 classes, the other 9" in refused(pickled, f"--labels={labels}")
     np.savez(labels, x_test=np.zeros(3))
     assert "labels.npz: lacks ids" in refused(pickled, f"--labels={labels}")
     for clips, message in (

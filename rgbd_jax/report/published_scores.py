@@ -64,13 +64,13 @@ def read_score_pickle(path: Path) -> UnlabelledScores:
     what = "a score pickle is a dict of float arrays, all of one length, by sample"
     if not isinstance(found, dict) or not found:
         raise UserError(f"{path}: holds {_describe(found)}; {what}")
-    ids = []
-    shape = np.shape(next(iter(found.values())))
+    ids, shape = [], None
     for key, scores in found.items():
         if not isinstance(key, str | int | np.integer):
             raise UserError(f"{path}: a sample is called {key!r}; text and integers are allowed")
         if not isinstance(scores, np.ndarray) or scores.dtype.kind != "f" or scores.ndim != 1:
             raise UserError(f"{path}: sample {key} has {_describe(scores)}; {what}")
+        shape = shape or scores.shape
         if scores.shape != shape:
             raise UserError(f"{path}: sample {key} has {len(scores)} scores, not {shape[0]}; {what}")
         if not np.isfinite(scores).all():
@@ -142,8 +142,10 @@ def labelled(
 def _labels_of_ntu(path: Path, one_hot: Mapping[str, np.ndarray]) -> Labels:
     classes, num_classes = {}, 0
     for part, rows in one_hot.items():
-        if rows.ndim != 2 or not ((rows > 0).sum(axis=1) == 1).all():
+        if rows.ndim != 2 or rows.dtype.kind not in "biuf" or not ((rows > 0).sum(axis=1) == 1).all():
             raise UserError(f"{path}: y_{part} is not one-hot, a row a sample")
+        if num_classes not in (0, rows.shape[1]):
+            raise UserError(f"{path}: y_{part} has {rows.shape[1]} classes, the other {num_classes}")
         num_classes = rows.shape[1]
         classes |= {f"{part}_{place}": int(label) for place, label in enumerate((rows > 0).argmax(axis=1))}
     return Labels(str(path), classes, num_classes=num_classes)

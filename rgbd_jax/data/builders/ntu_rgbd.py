@@ -25,18 +25,15 @@ from rgbd_jax.data.builders.video_builder import ClipFiles, Item, StoredFrame, V
 from rgbd_jax.data.formats.clip_list import Line, parse_listed_clip
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
-from rgbd_jax.data.ntu.edition import (
-    NTU60,
-    TRAINING_CAMERAS,
-    TRAINING_PERFORMERS,
-    Capture,
-    parse_capture,
-)
+from rgbd_jax.data.ntu.edition import NTU60, Capture
 from rgbd_jax.data.records import JOINT
 from rgbd_jax.errors import UserError
 
 # Width and height of the colour frames made from the videos, to which MotionRGBD resizes whatever it reads.
 COLOUR_SIZE = (320, 240)
+
+# What MotionRGBD calls the protocols.
+_PROTOCOLS = {"xsub": "cs", "xview": "cv"}
 
 
 class NtuRgbd(VideoBuilder):
@@ -71,9 +68,9 @@ class NtuRgbd(VideoBuilder):
 
     def split_of(self, item: Item) -> str:
         capture = _capture(item)
-        splits = (
-            "cs_train" if capture.performer in TRAINING_PERFORMERS else "cs_test",
-            "cv_train" if capture.camera in TRAINING_CAMERAS else "cv_test",
+        splits = tuple(
+            f"{_PROTOCOLS[protocol]}_{part}"
+            for protocol, part in (split.split("_") for split in NTU60.splits(capture))
         )
         for listed in item.split.split(JOINT) if item.split else ():
             if listed not in splits:
@@ -123,10 +120,7 @@ class NtuRgbd(VideoBuilder):
 def _capture(item: Item) -> Capture:
     name = item.line.text.split()[0].removesuffix("_rgb")
     place = item.line.path if item.layout == "videos" else item.line
-    capture = parse_capture(name, str(place))
-    if not 1 <= capture.action <= NTU60.actions:
-        raise UserError(f"{place}: found action {capture.action}; allowed are 1 to {NTU60.actions}")
-    return capture
+    return NTU60.capture(name, str(place))
 
 
 def _cropped_depth(mask: np.ndarray) -> StoredFrame:

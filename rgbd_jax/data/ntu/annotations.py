@@ -100,7 +100,7 @@ class Annotations:
 
     def _name(self, number: int) -> Any:
         clip = self._clips[number]
-        return clip.get("frame_dir") if isinstance(clip, dict) else None
+        return str(clip.get("frame_dir")) if isinstance(clip, dict) else None
 
     def _is_missing(self, number: int) -> bool:
         return self._name(number) in missing_captures()
@@ -111,7 +111,7 @@ class Annotations:
 
 def _listed(path: Path, split: Any) -> dict[str, list[str]]:
     """The splits, by our names, by the name of the clips in them."""
-    if not isinstance(split, dict):
+    if not isinstance(split, dict) or not all(isinstance(clips, list) for clips in split.values()):
         raise UserError(f"{path}: split is no dict of lists of names")
     listed = {}
     for name, clips in split.items():

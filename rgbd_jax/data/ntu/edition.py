@@ -38,14 +38,6 @@ class Capture(NamedTuple):
     action: int
 
 
-def parse_capture(name: str, place: str) -> Capture:
-    """Take a name apart. UserError, at `place`, if it is not of the form."""
-    match = _NAME.fullmatch(name)
-    if match is None:
-        raise UserError(f"{place}: found {name}; a name of the form SsssCcccPpppRrrrAaaa is needed")
-    return Capture(name, *map(int, match.groups()))
-
-
 PROTOCOLS = {
     "xsub": lambda capture: capture.performer in TRAINING_PERFORMERS,
     "xview": lambda capture: capture.camera in TRAINING_CAMERAS,
@@ -79,7 +71,10 @@ class Edition:
 
     def capture(self, name: str, place: str) -> Capture:
         """Take a name apart. UserError, at `place`, if there is no such capture in this edition."""
-        capture = parse_capture(name, place)
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise UserError(f"{place}: found {name}; a name of the form SsssCcccPpppRrrrAaaa is needed")
+        capture = Capture(name, *map(int, match.groups()))
         for what, largest in (
             ("setup", self.setups),
             ("camera", 3),

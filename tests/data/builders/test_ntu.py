@@ -349,8 +349,9 @@ def test_another_split_than_the_published_is_refused(tmp_path):
         (pickle.dumps([1]), "a dict with the keys split and annotations is needed"),
         (pickle.dumps({"split": {}, "annotations": []}), "annotations is no list of clips"),
         (pickle.dumps({"split": 1, "annotations": [1]}), "split is no dict of lists"),
+        (pickle.dumps({"split": {"xsub_val": 3}, "annotations": [1]}), "split is no dict of lists"),
     ],
-    ids=["program", "object", "cut off", "list", "empty", "split"],
+    ids=["program", "object", "cut off", "list", "empty", "split", "number"],
 )
 def test_a_file_that_is_no_such_pickle_is_refused(tmp_path, content, message):
     (tmp_path / "a.pkl").write_bytes(content)
