@@ -19,7 +19,7 @@ from rgbd_jax.defaults import debug, rgbd_variant
 def get_config(variant: str = "rgb") -> ConfigDict:
     config, small = rgbd_variant(variant)
     config.batch_size = config.eval_batch_size = 10
-    config.num_epochs = 2 if variant.startswith("fusion") else 6
+    config.num_epochs = {"depth": 7, "rgb": 6, "fusion": 2}[variant.partition(",")[0]]
     config.log_every = 10
     config.data.name = "synthetic_rgbd"
     config.data.num_frames = 8

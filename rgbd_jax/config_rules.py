@@ -129,6 +129,7 @@ RULES = {
         "three numbers, each 1 or more", lambda values: len(values) == 3 and min(values) >= 1
     ),
     "model.drop_out": BELOW_ONE,
+    "model.norm_momentum": BELOW_ONE,
     "model.k": at_least(0),
     "model.width": Rule("one of 0.125, 0.25, 0.5, 1", lambda value: value in (0.125, 0.25, 0.5, 1)),
     "model.num_blocks": at_least(1),

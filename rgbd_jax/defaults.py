@@ -131,6 +131,7 @@ def rgbd_config(modality: str = "rgb") -> ConfigDict:
     model.recoupling_heads = 1
     model.temper = 0.5  # of the distillation
     model.drop_out = 0.1
+    model.norm_momentum = 0.99  # the weight that running statistics keep; fewer steps need less
     model.remat = False  # compute intermediate results twice instead of keeping them
 
     config.num_epochs = 100

@@ -16,6 +16,7 @@ SMALL = (
     "--config.model.num_blocks=1",
     "--config.model.width=0.25",
     "--config.model.drop_out=0.0",
+    "--config.model.norm_momentum=0.9",
     "--config.task.resize=(64, 64)",
     "--config.task.crop=64",
     "--config.task.crop_rule=centre",

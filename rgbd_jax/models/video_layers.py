@@ -51,6 +51,16 @@ class ConvUnit(nnx.Module):
         return nnx.relu(self.norm(convolve(x, self.kernel[...].astype(x.dtype), self.stride), train=train))
 
 
+def set_norm_momentum(network: nnx.Module, momentum: float) -> None:
+    """Let the batch norms of all convolution units in a network keep `momentum` of their running statistics.
+
+    The published 0.99 forgets how these begin only after hundreds of steps.
+    """
+    for _, module in nnx.iter_modules(network):
+        if isinstance(module, ConvUnit):
+            module.norm.momentum = momentum
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     """Convolution of x (..., *space, I) with a kernel (O, *widths, I), padded like `ConvUnit`."""

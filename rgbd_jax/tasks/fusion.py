@@ -33,7 +33,7 @@ class FusionTask(VideoTask):
         del training
         super().__init__(config, data)
 
-    def network(self, rngs: nnx.Rngs) -> nnx.Module:
+    def _network(self, rngs: nnx.Rngs) -> nnx.Module:
         return FusionNet(num_classes=self._num_classes, rngs=rngs, **self._trunk_options())
 
     def prepare(self, batch: Batch, key: jax.Array, *, train: bool) -> dict[str, dict[str, jax.Array]]:

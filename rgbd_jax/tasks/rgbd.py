@@ -47,7 +47,7 @@ class RgbdTask(VideoTask):
         reported = (*super().reported, "branch_similarity")
         return (*reported, "text_loss") if self._config.task.text_weight else reported
 
-    def network(self, rngs: nnx.Rngs) -> nnx.Module:
+    def _network(self, rngs: nnx.Rngs) -> nnx.Module:
         config = self._config
         return I3DWTrans(
             num_classes=self._num_classes,

@@ -1,18 +1,21 @@
 """What the tasks on video share: data, network options, the distillation, the figures of a batch."""
 
+import abc
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from ml_collections import ConfigDict
 
 from rgbd_jax.errors import UserError
 from rgbd_jax.losses.classification import correct
+from rgbd_jax.models.video_layers import set_norm_momentum
 from rgbd_jax.tasks.task import Batch, Outputs, compute_dtype
 from rgbd_jax.tasks.video_input import VideoInput
 
 
-class VideoTask:
+class VideoTask(abc.ABC):
     """Base class of the tasks on colour and depth.
 
     Attributes:
@@ -44,6 +47,15 @@ class VideoTask:
     @property
     def reported(self) -> tuple[str, ...]:
         return ("loss", "top1", *(f"top1_{name}" for name in self.branches), "distillation")
+
+    def network(self, rngs: nnx.Rngs) -> nnx.Module:
+        network = self._network(rngs)
+        set_norm_momentum(network, self._config.model.norm_momentum)
+        return network
+
+    @abc.abstractmethod
+    def _network(self, rngs: nnx.Rngs) -> nnx.Module:
+        """Build the network."""
 
     def _trunk_options(self) -> dict[str, Any]:
         """What the config says about the network of each modality, see `models.i3dwtrans.Trunk`."""

@@ -10,6 +10,7 @@ from rgbd_jax.config import load_file, override
 from rgbd_jax.data.random_clips import configured_shape, random_batch
 from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
+from rgbd_jax.models.video_layers import ConvUnit
 from rgbd_jax.tasks import make_task
 from rgbd_jax.tasks.video_task import distillation_weight
 from rgbd_jax.training import sharding
@@ -95,6 +96,15 @@ def test_distillation_sets_in_when_the_published_one_does(golden, name, epochs):
 def test_fusion_distils_from_the_first_epoch_on(file):
     config = load_file(f"configs/rgbd/{file}.py:fusion")
     assert float(distillation_weight(config, 0)) == config.task.distillation_batch
+
+
+def test_the_momentum_of_the_statistics_reaches_every_convolution():
+    _, task, _ = make("fusion", "--config.model.norm_momentum=0.5")
+    units = [
+        module for _, module in nnx.iter_modules(task.network(nnx.Rngs(0))) if isinstance(module, ConvUnit)
+    ]
+    assert len(units) == 2 * (3 + 6 * 4 + 3 * 4)
+    assert {unit.norm.momentum for unit in units} == {0.5}
 
 
 def test_both_modalities_are_cut_alike_unless_it_is_switched_off():
