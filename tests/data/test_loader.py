@@ -185,7 +185,7 @@ def test_evaluation_shows_every_sample_once(testing, process_count, batch_size):
 
 
 def test_what_cannot_be_opened_is_said(small_data, tmp_path):
-    with pytest.raises(UserError, match="'nw_uclaa'.*available are nw_ucla, synthetic"):
+    with pytest.raises(UserError, match="'nw_uclaa'.*available are nw_ucla, ntu60, .*custom"):
         loader.open_split("nw_uclaa", small_data, "train")
     with pytest.raises(UserError, match=r"python -m rgbd_jax.prepare nw_ucla --source=DIR --data_dir="):
         loader.open_split("nw_ucla", tmp_path, "train")
