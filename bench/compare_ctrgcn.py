@@ -13,14 +13,12 @@ own, so that both see the same machine; the figure is the ratio of the medians.
 """
 
 import argparse
-import multiprocessing
 import statistics
 import sys
-import time
 import types
-from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
+
+from taking_turns import Step, take_turns
 
 WARM_UP_ROUNDS = 2
 CONFIG = "configs/gap/ntu60_xsub.py:joint,plain"
@@ -38,24 +36,11 @@ def main() -> None:
     if not (given.original / "model" / "ctrgcn.py").is_file():
         parser.error(f"--original={given.original}: there is no model/ctrgcn.py in it")
 
-    context = multiprocessing.get_context("spawn")
     workers = {
         "original": (original_step, (str(given.original.resolve()), given.batch_size, given.threads)),
         "rgbd_jax": (our_step, (given.batch_size,)),
     }
-    ends = {}
-    for name, (make_step, arguments) in workers.items():
-        ends[name], far_end = context.Pipe()
-        context.Process(target=serve, args=(far_end, make_step, arguments), daemon=True).start()
-        far_end.close()  # so that a process that dies ends the reading below
-
-    seconds = {name: [] for name in workers}
-    for turn in range(WARM_UP_ROUNDS + given.rounds):
-        for name, end in ends.items():
-            end.send(None)
-            taken = end.recv()
-            if turn >= WARM_UP_ROUNDS:
-                seconds[name].append(taken)
+    seconds, _ = take_turns(workers, warm_up=WARM_UP_ROUNDS, rounds=given.rounds)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     for name, median in medians.items():
         spread = f"{min(seconds[name]):.3f} to {max(seconds[name]):.3f}"
@@ -64,17 +49,7 @@ def main() -> None:
     print(f"rgbd_jax makes {ratio:.2f} steps in the time of one of the original")
 
 
-def serve(end: Connection, make_step: Callable[..., Callable[[], None]], arguments: tuple) -> None:
-    """Make a step each time the other end asks, and answer with the seconds it took."""
-    step = make_step(*arguments)
-    while True:
-        end.recv()
-        begun = time.perf_counter()
-        step()
-        end.send(time.perf_counter() - begun)
-
-
-def our_step(batch_size: int) -> Callable[[], None]:
+def our_step(batch_size: int) -> Step:
     import jax
 
     from rgbd_jax.config import load_file, override
@@ -95,7 +70,7 @@ def our_step(batch_size: int) -> Callable[[], None]:
     return step
 
 
-def original_step(checkout: str, batch_size: int, threads: int) -> Callable[[], None]:
+def original_step(checkout: str, batch_size: int, threads: int) -> Step:
     import torch
 
     torch.set_num_threads(threads)

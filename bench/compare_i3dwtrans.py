@@ -14,23 +14,16 @@ medians.
 """
 
 import argparse
-import contextlib
 import json
-import multiprocessing
-import resource
 import statistics
-import time
-from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import original_motion
+from taking_turns import Step, take_turns
 
 WARM_UP_ROUNDS = 1
 CONFIG = "configs/rgbd/ntu_cs.py:rgb"
 GIB = 2**30
-
-Step = Callable[[], None]
 
 
 def main() -> None:
@@ -45,24 +38,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures there")
     given = parser.parse_args()
 
-    context = multiprocessing.get_context("spawn")
     workers = {
         "original": (original_step, (given.original, given.batch_size, given.threads)),
         "rgbd_jax": (our_step, (given.batch_size, given.remat)),
     }
-    ends = {}
-    for name, (make_step, arguments) in workers.items():
-        ends[name], far_end = context.Pipe()
-        context.Process(target=serve, args=(far_end, make_step, arguments), daemon=True).start()
-        far_end.close()  # so that a process that dies ends the reading below
-
-    seconds, peaks = {name: [] for name in workers}, {}
-    for turn in range(WARM_UP_ROUNDS + given.rounds):
-        for name, end in ends.items():
-            end.send(None)
-            taken, peaks[name] = end.recv()
-            if turn >= WARM_UP_ROUNDS:
-                seconds[name].append(taken)
+    seconds, peaks = take_turns(workers, warm_up=WARM_UP_ROUNDS, rounds=given.rounds)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     for name, median in medians.items():
         spread = f"{min(seconds[name]):.1f} to {max(seconds[name]):.1f}"
@@ -73,18 +53,6 @@ def main() -> None:
         figures = {"batch_size": given.batch_size, "remat": given.remat, "ratio": ratio}
         figures |= {"step_seconds": seconds, "peak_process_bytes": peaks}
         given.json.write_text(json.dumps(figures, indent=2) + "\n")
-
-
-def serve(end: Connection, make_step: Callable[..., Step], arguments: tuple) -> None:
-    """Make a step each time the other end asks; answer with its seconds and the most bytes held so far."""
-    step = make_step(*arguments)
-    with contextlib.suppress(EOFError):  # the other end is done
-        while True:
-            end.recv()
-            begun = time.perf_counter()
-            step()
-            taken = time.perf_counter() - begun
-            end.send((taken, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
 
 
 def our_step(batch_size: int, remat: bool) -> Step:

@@ -8,7 +8,8 @@ prompts are the published ones.
 from pathlib import Path
 
 from rgbd_jax.errors import UserError
-from rgbd_jax.text.prompts import ClassPrompts, Line, Prompts, lacking, read_lines
+from rgbd_jax.numbered_lines import Line
+from rgbd_jax.text.prompts import ClassPrompts, Prompts, lacking, read_lines
 
 FIELDS = ("name", "head", "hand", "arm", "hip", "leg", "foot")
 

@@ -20,9 +20,9 @@ default, and as published. The texts of the whole are the name, the synonyms and
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from rgbd_jax.errors import UserError
+from rgbd_jax.numbered_lines import Line, numbered_lines
 
 # The parts of the body that have a text of their own; "hand" includes the arm and "foot" the leg.
 PARTS = ("head", "hand", "hip", "foot")
@@ -91,17 +91,6 @@ class Prompts:
         return Prompts(self.place, tuple(found[_key(name)] for name in class_names))
 
 
-class Line(NamedTuple):
-    """One line of a file, numbered from 1, without the spaces around it."""
-
-    path: Path
-    number: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.path}, line {self.number}"
-
-
 def prompt_file(source: str) -> Path:
     """The file that comes with the package for the data set `source`, or `source` itself, a path."""
     return (
@@ -142,18 +131,8 @@ def read_prompts(path: Path) -> Prompts:
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The lines of a text file that are not empty. UserError if it cannot be read or has none."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no text file ({error.reason})") from error
-    lines = [Line(path, number, line.strip()) for number, line in enumerate(text.split("\n"), 1)]
-    lines = [line for line in lines if line.text]
-    if not lines:
-        raise UserError(f"{path}: is empty; a description of each class is needed")
-    return lines
+    """The lines of a file of texts that are not empty. UserError if it cannot be read or has none."""
+    return numbered_lines(path, needed="a description of each class")
 
 
 def lacking(line: Line, name: str, keys: Iterable[str], allowed: Sequence[str]) -> UserError:

@@ -17,10 +17,11 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 
 from rgbd_jax.data.builders.video_builder import ClipFiles, Item, VideoBuilder
-from rgbd_jax.data.formats.clip_list import Line, parse_label, parse_listed_clip
+from rgbd_jax.data.formats.clip_list import parse_label, parse_listed_clip
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
 from rgbd_jax.errors import UserError
+from rgbd_jax.numbered_lines import Line
 
 # The gestures were published with numbers alone.
 NUM_CLASSES = 249

@@ -15,9 +15,10 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 
 from rgbd_jax.data.builders.video_builder import ClipFiles, Item, VideoBuilder
-from rgbd_jax.data.formats.clip_list import Line, parse_listed_clip, read_lines
+from rgbd_jax.data.formats.clip_list import parse_listed_clip, read_lines
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.errors import UserError
+from rgbd_jax.numbered_lines import Line
 
 CLASS_NAMES = (
     "Swiping Left",

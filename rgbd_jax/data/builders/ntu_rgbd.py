@@ -22,12 +22,13 @@ import tensorflow_datasets as tfds
 
 from rgbd_jax.data import images, person
 from rgbd_jax.data.builders.video_builder import ClipFiles, Item, StoredFrame, VideoBuilder, merged
-from rgbd_jax.data.formats.clip_list import Line, parse_listed_clip
+from rgbd_jax.data.formats.clip_list import parse_listed_clip
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
 from rgbd_jax.data.ntu.edition import NTU60, Capture
 from rgbd_jax.data.records import JOINT
 from rgbd_jax.errors import UserError
+from rgbd_jax.numbered_lines import Line
 
 # Width and height of the colour frames made from the videos, to which MotionRGBD resizes whatever it reads.
 COLOUR_SIZE = (320, 240)

@@ -14,12 +14,13 @@ import tensorflow_datasets as tfds
 
 from rgbd_jax.data import images
 from rgbd_jax.data.builders.builder import Builder
-from rgbd_jax.data.formats.clip_list import Line, read_lines
+from rgbd_jax.data.formats.clip_list import read_lines
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
 from rgbd_jax.data.records import JOINT, damaged, open_records
 from rgbd_jax.data.video_split import FrameFormat, VideoSplit, choose_formats
 from rgbd_jax.errors import UserError
+from rgbd_jax.numbered_lines import Line
 
 MODALITIES = ("rgb", "depth")
 

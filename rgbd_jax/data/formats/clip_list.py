@@ -4,17 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rgbd_jax.errors import UserError
-
-
-class Line(NamedTuple):
-    """One line of a list, numbered from 1, without the spaces around it."""
-
-    path: Path
-    number: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.path}, line {self.number}"
+from rgbd_jax.numbered_lines import Line, numbered_lines
 
 
 class ListedClip(NamedTuple):
@@ -27,17 +17,7 @@ class ListedClip(NamedTuple):
 
 def read_lines(path: Path) -> list[Line]:
     """The lines of a list that are not empty. UserError if it cannot be read or has none."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no text file ({error.reason})") from error
-    lines = [Line(path, number, line.strip()) for number, line in enumerate(text.split("\n"), 1)]
-    lines = [line for line in lines if line.text]
-    if not lines:
-        raise UserError(f"{path}: is empty; a list of clips, one a line, is needed")
-    return lines
+    return numbered_lines(path, needed="a list of clips, one a line,")
 
 
 def parse_listed_clip(line: Line, num_classes: int) -> ListedClip:
