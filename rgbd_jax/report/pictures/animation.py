@@ -9,10 +9,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from rgbd_jax.report.files import replacing
+from rgbd_jax.report.pictures.skeletons import PERSON_COLOURS, VIEWS, bone_lines
 
-_COLOURS = ("tab:blue", "tab:orange")
-# The coordinate that runs to the right.
-_VIEWS = {"from the front": 0, "from the side": 2}
 _DPI = 80
 _INCHES = 4.0  # the longer side of a view
 _PALETTE_ROWS = 64  # of each frame
@@ -79,15 +77,17 @@ def _skeleton_frames(
     shown = joints[is_there] if is_there.any() else joints[:, 0]
     low, high = shown.min((0, 1)), shown.max((0, 1))
     middle, reach = (low + high) / 2, (0.5 + _MARGIN) * max(*(high - low), 0.1)
-    figure = Figure(figsize=(len(_VIEWS) * _INCHES, _INCHES + 0.6), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(len(VIEWS) * _INCHES, _INCHES + 0.6), dpi=_DPI, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     heading = figure.suptitle(title, fontsize=10)
     lines = {}
-    for axes, (view, across) in zip(figure.subplots(1, len(_VIEWS)), _VIEWS.items(), strict=True):
+    for axes, (view, across) in zip(figure.subplots(1, len(VIEWS)), VIEWS.items(), strict=True):
         for person in range(joints.shape[1]):
-            (line,) = axes.plot([], [], ".-", color=_COLOURS[person % 2], linewidth=2, markersize=5)
+            (line,) = axes.plot(
+                [], [], ".-", color=PERSON_COLOURS[person % len(PERSON_COLOURS)], linewidth=2, markersize=5
+            )
             lines[across, person] = line
-        axes.set_title(view, fontsize=10)
+        axes.set_title(f"from the {view}", fontsize=10)
         axes.set_xlim(middle[across] - reach, middle[across] + reach)
         axes.set_ylim(middle[1] - reach, middle[1] + reach)
         axes.set_xlabel(f"{'xyz'[across]} in {unit}")
@@ -97,9 +97,7 @@ def _skeleton_frames(
         heading.set_text(f"{title}\nframe {number + 1} of {len(joints)}".strip())
         for (across, person), line in lines.items():
             points = moment[person][:, [across, 1]]
-            # From each joint to its parent, then a gap.
-            bones = np.stack((points, points[list(parents)], np.full_like(points, np.nan)), axis=1)
-            line.set_data(*bones.reshape(-1, 2).T if is_there[number, person] else ([], []))
+            line.set_data(*(bone_lines(points, parents) if is_there[number, person] else ([], [])))
         canvas.draw()
         yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
 

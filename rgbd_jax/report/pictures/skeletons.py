@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 _FRAMES = 8
-_COLOURS = ("tab:blue", "tab:orange")
+PERSON_COLOURS = ("tab:blue", "tab:orange")
 # The coordinate that runs to the right.
-_VIEWS = {"front": 0, "side": 2}
+VIEWS = {"front": 0, "side": 2}
 _WIDTH = 13.0  # inches
 
 
@@ -26,19 +26,17 @@ def skeleton_picture(joints: np.ndarray, parents: Sequence[int], unit: str = "")
     low, high = shown.min((0, 1, 2)), shown.max((0, 1, 2))
     extent = np.maximum(high - low, np.finfo(np.float32).tiny)
     # From one moment to the next; in each view as far, so that both have one scale.
-    step = 1.15 * max(extent[across] for across in _VIEWS.values())
+    step = 1.15 * max(extent[across] for across in VIEWS.values())
     height = float(np.clip(_WIDTH * extent[1] / (step * len(frames)), 1, 5))
-    size = (_WIDTH + 1, len(_VIEWS) * (height + 0.6))
+    size = (_WIDTH + 1, len(VIEWS) * (height + 0.6))
     figure = Figure(figsize=size, dpi=150, layout="constrained")
-    for axes, (view, across) in zip(figure.subplots(len(_VIEWS)), _VIEWS.items(), strict=True):
+    for axes, (view, across) in zip(figure.subplots(len(VIEWS)), VIEWS.items(), strict=True):
         middle = (low[across] + high[across]) / 2
         for place, moment in enumerate(shown):
             for person, position in zip(persons, moment, strict=True):
                 points = np.stack((position[:, across] - middle + place * step, position[:, 1]), axis=1)
-                # From each joint to its parent, then a gap.
-                bones = np.stack((points, points[list(parents)], np.full_like(points, np.nan)), axis=1)
-                colour = _COLOURS[person % len(_COLOURS)]
-                axes.plot(*bones.reshape(-1, 2).T, color=colour, linewidth=1.2)
+                colour = PERSON_COLOURS[person % len(PERSON_COLOURS)]
+                axes.plot(*bone_lines(points, parents), color=colour, linewidth=1.2)
                 axes.plot(*points.T, ".", color=colour, markersize=3)
         axes.set_title(f"from the {view}", fontsize=10)
         axes.set_ylabel("y" + (f" in {unit}" if unit else ""))
@@ -47,6 +45,13 @@ def skeleton_picture(joints: np.ndarray, parents: Sequence[int], unit: str = "")
         axes.set_aspect("equal")
         axes.grid(axis="y", alpha=0.3)
     return figure
+
+
+def bone_lines(points: np.ndarray, parents: Sequence[int]) -> np.ndarray:
+    """The bones between joints (V, 2) as one line with gaps, x and y: (2, 3 V)."""
+    # From each joint to its parent, then a gap.
+    bones = np.stack((points, points[list(parents)], np.full_like(points, np.nan)), axis=1)
+    return bones.reshape(-1, 2).T
 
 
 def motion_picture(motion: np.ndarray, title: str) -> Figure:
