@@ -6,8 +6,11 @@ import jax
 import matplotlib.image
 import numpy as np
 import pytest
+from data.video_files import write_folder, write_image, write_list
 
 from rgbd_jax.data.builders import synthetic_rgbd
+from rgbd_jax.data.builders.custom import Custom
+from rgbd_jax.errors import UserError
 from rgbd_jax.main import main
 from rgbd_jax.training import sharding
 
@@ -77,3 +80,23 @@ def test_the_samples_are_drawn(run, modality):
             pictures = list(place.glob("*.png"))
             assert len(pictures) >= 3
             assert all(matplotlib.image.imread(picture).std() > 0 for picture in pictures)
+
+
+def test_a_checkpoint_for_another_class_count_is_refused(run, tmp_path):
+    source = tmp_path / "source"
+    write_list(source / "classes.txt", ["wave", "clap hands"])
+    write_list(source / "dataset_splits" / "test.txt", ["me/take_1 8 1"])
+    write_folder(source / "rgb" / "me" / "take_1", "%06d.jpg", 0, 8)
+    for number in range(8):
+        path = source / "depth" / "me" / "take_1" / f"{number:06d}.png"
+        write_image(path, np.full((24, 32), 1000, np.uint16))
+    Custom(data_dir=tmp_path / "data", source=source).prepare()
+    before = sorted(run.rglob("*"))
+    other = ["--config.data.name=custom", f"--config.data.data_dir={tmp_path / 'data'}"]
+    with pytest.raises(UserError) as caught:
+        main(["--mode=eval", f"--workdir={run}", *other])
+    assert str(caught.value) == (
+        f"{run / 'checkpoints' / '4'}: was trained on 10 classes (wave, wave while marching, march …);"
+        " the data set custom has 2 classes (wave, clap hands)"
+    )
+    assert sorted(run.rglob("*")) == before

@@ -1,5 +1,6 @@
 """NTU-60 and NTU-120 from each of their forms: the published arrays, what is left out, what is refused."""
 
+import hashlib
 import json
 import pickle
 from pathlib import Path
@@ -16,6 +17,12 @@ from rgbd_jax.errors import OutsideError, UserError
 GOLDEN = Path(__file__).parents[2] / "golden" / "gap"
 SKELETONS = GOLDEN / "skeletons"
 NAME = "S001C001P001R001A001"
+# Frames, and the digest of what the published scripts make of them, (frames, 150) in float32.
+REAL_CAPTURES = {
+    "S001C001P001R001A011": (82, "389d893fa420f55f"),
+    "S001C003P008R002A058": (70, "6bf8066524505c83"),
+    "S002C001P003R001A003": (100, "bcfcba75dbb82009"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -368,11 +375,10 @@ def test_real_captures_are_prepared(real_data, tmp_path):
     assert not made.warnings
     found = rows(Ntu60, tmp_path, "xsub_train") | rows(Ntu60, tmp_path, "xsub_test")
     lengths = {name: int(clip.any(axis=1).sum()) for name, (clip, _) in found.items()}
-    assert lengths == {
-        "S001C001P001R001A011": 82,
-        "S001C003P008R002A058": 70,
-        "S002C001P003R001A003": 100,
-    }
+    assert lengths == {name: length for name, (length, _) in REAL_CAPTURES.items()}
+    for name, (length, digest) in REAL_CAPTURES.items():
+        clip = found[name][0][:length].astype("<f4")
+        assert hashlib.sha256(clip.tobytes()).hexdigest()[:16] == digest, name
     # In metres: nobody is taller than 2.3, or nearer to the floor than to the head than a person is.
     for name, (clip, _) in found.items():
         joints = clip[: lengths[name]].reshape(-1, 2, 25, 3)
