@@ -28,6 +28,7 @@ from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
 from rgbd_jax.report.files import replacing, to_json
 from rgbd_jax.training import sharding
+from rgbd_jax.training.flops import count_flops
 from rgbd_jax.training.throughput import Throughput
 
 WARM_UP_STEPS = 2
@@ -79,14 +80,10 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
     experiment = Experiment.build(config, data.shape, data.epoch_steps, mesh)
     state = experiment.initial_state()
     batch = sharding.put_batch(next(data.batches), mesh)
-    # The compiler counts the body of a scan once, so a step that accumulates is counted as one that does not.
-    whole = config.copy_and_resolve_references()
-    whole.accumulate = 1
-    whole_step = dataclasses.replace(experiment, config=whole).compiled_step()
-    flops = whole_step.lower(state, batch).cost_analysis()["flops"]
 
     begun = time.perf_counter()
-    train_step = experiment.compiled_step().lower(state, batch).compile()
+    traced = experiment.compiled_step().trace(state, batch)
+    train_step = traced.lower().compile()
     compile_seconds = time.perf_counter() - begun
 
     throughput, step_seconds = Throughput(config.batch_size), []
@@ -110,7 +107,7 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
         "step_seconds": step_second,
         "compile_seconds": compile_seconds,
         "peak_memory_bytes": peak_memory(train_step),
-        "flops_per_step": flops,
+        "flops_per_step": count_flops(traced.jaxpr),
         "input_samples_per_s": data.samples_per_s,
         "data_wait": None if data.samples_per_s is None else throughput.since("bench")["data_wait"],
         "device": f"{mesh.size} x {jax.devices()[0].device_kind}",
