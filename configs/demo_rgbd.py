@@ -16,10 +16,10 @@ from ml_collections import ConfigDict
 from rgbd_jax.defaults import debug, rgbd_variant
 
 
-def get_config(variant: str = "rgb") -> ConfigDict:
+def get_config(variant: str = "") -> ConfigDict:
     config, small = rgbd_variant(variant)
     config.batch_size = config.eval_batch_size = 10
-    config.num_epochs = {"depth": 7, "rgb": 6, "fusion": 2}[variant.partition(",")[0]]
+    config.num_epochs = {("depth",): 7, ("rgb",): 6, ("rgb", "depth"): 2}[config.data.modalities]
     config.log_every = 10
     config.data.name = "synthetic_rgbd"
     config.data.num_frames = 8

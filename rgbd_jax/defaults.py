@@ -222,12 +222,15 @@ def rgbd_variant(
 
 
 def split_variant(variant: str, *, one_of: Sequence[str], flags: Sequence[str]) -> tuple[str, set[str]]:
-    """Take `choice,flag,flag` apart.
+    """Take `choice,flag,flag` apart; without a choice it is the first of `one_of`.
 
     Raises:
       UserError: if the first word is none of `one_of`, or another none of `flags`.
     """
-    choice, *chosen = variant.split(",")
+    words = variant.split(",") if variant else []
+    if not words or words[0] in flags:
+        words = [one_of[0], *words]
+    choice, *chosen = words
     if choice not in one_of or not set(chosen) <= set(flags):
         raise UserError(
             f"variant {variant!r}: allowed is one of {', '.join(one_of)}, then any of {', '.join(flags)}"

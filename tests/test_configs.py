@@ -48,6 +48,15 @@ def test_config_files_offer_the_streams_that_exist():
     assert preprocess.STREAMS == STREAMS
 
 
+@pytest.mark.parametrize("file", FILES)
+def test_a_config_file_needs_no_choice(file):
+    first = load_file(next(variant for variant in VARIANTS if variant.startswith(file)))
+    assert load_file(file) == first
+    small = load_file(f"{file}:debug")
+    assert small.data.limit == 16
+    assert (small.task.name, small.data.get("modalities")) == (first.task.name, first.data.get("modalities"))
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_config_builds_its_network(variant):
     config = override(load_file(variant), [])

@@ -12,5 +12,5 @@ from ml_collections import ConfigDict
 from rgbd_jax.defaults import ntu_skeleton_variant
 
 
-def get_config(variant: str = "joint") -> ConfigDict:
+def get_config(variant: str = "") -> ConfigDict:
     return ntu_skeleton_variant(variant, "ntu120", "xsub")

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from rgbd_jax.defaults import debug, skeleton_variant
 
 
-def get_config(variant: str = "joint") -> ConfigDict:
+def get_config(variant: str = "") -> ConfigDict:
     config, flags = skeleton_variant(variant)
     config.batch_size = 64
     config.num_epochs = 110

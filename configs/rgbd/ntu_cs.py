@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from rgbd_jax.defaults import debug, rgbd_variant
 
 
-def get_config(variant: str = "rgb") -> ConfigDict:
+def get_config(variant: str = "") -> ConfigDict:
     config, small = rgbd_variant(variant)
     config.data.name = "ntu_rgbd"
     config.data.train_split = "cs_train"
