@@ -1,6 +1,6 @@
 """Time the training step of CTR-GCN beside the published PyTorch program's, in one run.
 
-    python bench/compare_ctrgcn.py --original=DIR [--batch_size=16] [--rounds=7] [--threads=2]
+    python bench/compare_ctrgcn.py --original=DIR [--batch_size=16] [--rounds=7]
 
 DIR is a checkout of the GAP or the CTR-GCN repository, and PyTorch (the extra `torch`) and einops must be
 installed. Nothing of the checkout is copied: its network is imported as it stands, with stand-ins for modules
@@ -13,6 +13,7 @@ own, so that both see the same machine; the figure is the ratio of the medians.
 """
 
 import argparse
+import os
 import statistics
 import sys
 import types
@@ -31,13 +32,12 @@ def main() -> None:
     parser.add_argument("--original", type=Path, required=True)
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2, help="of PyTorch; JAX takes all cores")
     given = parser.parse_args()
     if not (given.original / "model" / "ctrgcn.py").is_file():
         parser.error(f"--original={given.original}: there is no model/ctrgcn.py in it")
 
     workers = {
-        "original": (original_step, (str(given.original.resolve()), given.batch_size, given.threads)),
+        "original": (original_step, (str(given.original.resolve()), given.batch_size)),
         "rgbd_jax": (our_step, (given.batch_size,)),
     }
     seconds, _ = take_turns(workers, warm_up=WARM_UP_ROUNDS, rounds=given.rounds)
@@ -70,10 +70,10 @@ def our_step(batch_size: int) -> Step:
     return step
 
 
-def original_step(checkout: str, batch_size: int, threads: int) -> Step:
+def original_step(checkout: str, batch_size: int) -> Step:
     import torch
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))  # as JAX does
     for name in ("clip", "Text_Prompt"):
         sys.modules[name] = types.ModuleType(name)
     sys.path.insert(0, checkout)

@@ -1,6 +1,6 @@
 """Time the training step of I3DWTrans beside the published PyTorch program's, in one run.
 
-    python bench/compare_i3dwtrans.py --original=DIR [--batch_size=2] [--rounds=3] [--threads=2] [--remat]
+    python bench/compare_i3dwtrans.py --original=DIR [--batch_size=2] [--rounds=3] [--remat]
                                       [--json=FILE]
 
 DIR is a checkout of the MotionRGBD repository, and PyTorch (the extra `torch`), einops, scipy and pillow must
@@ -15,6 +15,7 @@ medians.
 
 import argparse
 import json
+import os
 import statistics
 from pathlib import Path
 
@@ -33,13 +34,12 @@ def main() -> None:
     parser.add_argument("--original", type=original_motion.checkout, required=True)
     parser.add_argument("--batch_size", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2, help="of PyTorch; JAX takes all cores")
     parser.add_argument("--remat", action="store_true", help="ours computes intermediate results twice")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     given = parser.parse_args()
 
     workers = {
-        "original": (original_step, (given.original, given.batch_size, given.threads)),
+        "original": (original_step, (given.original, given.batch_size)),
         "rgbd_jax": (our_step, (given.batch_size, given.remat)),
     }
     seconds, peaks = take_turns(workers, warm_up=WARM_UP_ROUNDS, rounds=given.rounds)
@@ -71,14 +71,14 @@ def our_step(batch_size: int, remat: bool) -> Step:
     return step
 
 
-def original_step(checkout: Path, batch_size: int, threads: int) -> Step:
+def original_step(checkout: Path, batch_size: int) -> Step:
     import torch
     from torch.nn.functional import cross_entropy
 
     # What our step makes of the raw frames is the input here.
     experiment, batch = experiment_and_batch(batch_size, remat=False)
     inputs = prepared(experiment, batch)
-    torch.set_num_threads(threads)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))  # as JAX does
     clip, heat = (torch.from_numpy(inputs[name].transpose(0, 4, 1, 2, 3).copy()) for name in ("clip", "heat"))
     labels = torch.from_numpy(batch["label"]).long()
 
