@@ -9,6 +9,8 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from data.video_files import frame, write_image, write_list
+from PIL import Image
 
 from rgbd_jax import prepare
 from rgbd_jax.data import loader
@@ -74,6 +76,20 @@ def test_a_clip_is_drawn_on_request(source, tmp_path, capsys):
     assert path.with_stem("a05_s04_e02_v01").read_bytes() != first
     with pytest.raises(UserError, match="there is no clip a05; clips are called such as a"):
         prepare.main([*arguments, "--preview=a05"])
+
+
+def test_a_video_clip_is_drawn_whatever_the_sizes_of_its_frames(tmp_path, capsys):
+    source = tmp_path / "source"
+    for number, (colour, depth) in enumerate([((24, 32), (20, 24)), ((22, 30), (26, 16))]):
+        write_image(source / "rgb" / "clip" / f"{number:06d}.jpg", frame(number, *colour))
+        write_image(source / "depth" / "clip" / f"{number:06d}.png", np.full(depth, 900, np.uint16))
+    write_list(source / "classes.txt", ["wave"])
+    write_list(source / "dataset_splits" / "train.txt", ["clip 2 0"])
+    prepare.main(["custom", f"--source={source}", f"--data_dir={tmp_path / 'data'}", "--preview=clip"])
+    path = tmp_path / "data" / "custom" / "previews" / "clip.gif"
+    assert capsys.readouterr().out.endswith(f"wrote {path}\n")
+    with Image.open(path) as picture:
+        assert (picture.n_frames, picture.size) == (2, (32 + 24, 26))
 
 
 def test_captures_that_are_left_out_are_named_and_counted(tmp_path, capsys, monkeypatch):
