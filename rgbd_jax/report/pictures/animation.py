@@ -52,10 +52,11 @@ def video_animation(path: Path, frames: Mapping[str, Sequence[np.ndarray]], *, f
     modalities = [_coloured(images) for images in frames.values()]
     height = max(image.shape[0] for images in modalities for image in images)
     widths = [max(image.shape[1] for image in images) for images in modalities]
-    pictures = (
-        np.concatenate([_extended(image, height, width) for image, width in zip(images, widths)], axis=1)
-        for images in zip(*modalities, strict=True)
-    )
+    padded = [
+        [_extended(image, height, width) for image in images]
+        for images, width in zip(modalities, widths, strict=True)
+    ]
+    pictures = (np.concatenate(images, axis=1) for images in zip(*padded, strict=True))
     _write(path, pictures, fps)
 
 
