@@ -203,6 +203,21 @@ def test_bad_lists_are_named(folders, tmp_path):
         assert re.search(message, found)
 
 
+def test_faulty_videos_are_left_out_on_request(videos, tmp_path):
+    """Also one whose name says no split: there are no lists here to take a line from."""
+    folder = videos / "nturgb+d_rgb"
+    (folder / "S001C001P001R001A001_rgb.avi").write_bytes(b"RIFF no video")
+    (folder / "unknown_rgb.avi").write_bytes(b"")
+    builder = NtuRgbd(data_dir=tmp_path / "data", source=videos, on_error="skip")
+    builder.prepare()
+    assert builder.split_sizes() == {"cs_train": 1, "cs_test": 1, "cv_train": 1, "cv_test": 1}
+    assert metadata_of(builder)["left_out"] == builder.num_left_out == 2
+    unknown, damaged = builder.warnings
+    assert unknown.startswith(f"{folder / 'unknown_rgb.avi'}: found unknown; ")
+    assert damaged.startswith(f"{folder / 'S001C001P001R001A001_rgb.avi'}: ")
+    assert all(warning.endswith("; the clip is left out") for warning in builder.warnings)
+
+
 def test_masks_and_videos_that_do_not_fit_are_named(videos, tmp_path):
     name = "S001C001P001R001A001"
     video = videos / "nturgb+d_rgb" / f"{name}_rgb.avi"
