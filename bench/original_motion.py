@@ -51,11 +51,13 @@ def importable(folder: Path) -> Iterator[None]:
     torch.Tensor.cuda = lambda self, *_, **__: self
     path = list(sys.path)
     sys.path.insert(0, str(folder))
-    yield
-    sys.path[:] = path  # the checkout adds to it what is no path
-    for name in modules:  # others look for the true ones
-        del sys.modules[name]
-    del sys.modules[transforms.__name__]
+    try:
+        yield
+    finally:
+        sys.path[:] = path  # the checkout adds to it what is no path
+        for name in modules:  # others look for the true ones
+            del sys.modules[name]
+        del sys.modules[transforms.__name__]
 
 
 def settings(**changed) -> types.SimpleNamespace:

@@ -35,7 +35,7 @@ def general_config() -> ConfigDict:
     data.eval_split = "test"
     data.repeat = 1  # how often an epoch shows each sample
     data.limit = 0  # take only the first samples of each split; 0: all
-    data.num_workers = 0  # processes that read; 0: threads of this one
+    data.num_workers = 0  # processes that read; 0: up to four threads of this one
     data.on_error = "fail"  # what to do about an unreadable sample
 
     config.optimizer = optimizer = ConfigDict()

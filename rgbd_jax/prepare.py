@@ -1,10 +1,12 @@
 """Turn a data set's published files into records, once; every command reads these.
 
-    python -m rgbd_jax.prepare nw_ucla --source=DIR [--data_dir=DIR] [--check] [--preview=ID]
+    python -m rgbd_jax.prepare nw_ucla --source=DIR [--data_dir=DIR] [--check]
+                                        [--on_error=fail|skip] [--preview=ID]
 
 The records go to DATA_DIR/DATASET/VERSION/. With --check everything is read, every fault is reported with
-its file, and nothing is written. With --preview a prepared clip is drawn. docs/data_sets.md says how a source
-is laid out.
+its file, and nothing is written. Without it the first fault ends the preparation; with --on_error=skip
+faulty clips are left out, and named at the end. With --preview a prepared clip is drawn.
+docs/data_sets.md says how a source is laid out.
 """
 
 import sys
@@ -26,6 +28,12 @@ def parser() -> ArgumentParser:
     arguments.add_argument("--source", type=Path, help="the data set's published top folder")
     arguments.add_argument("--data_dir", type=Path, default=Path("data"), help="folder of all prepared data")
     arguments.add_argument("--check", action="store_true", help="report every fault, write nothing")
+    arguments.add_argument(
+        "--on_error",
+        choices=("fail", "skip"),
+        default="fail",
+        help="what to do about a faulty clip: end (default), or leave it out",
+    )
     arguments.add_argument("--preview", metavar="ID", help="write an animated picture of this clip")
     return arguments
 
@@ -47,14 +55,16 @@ def main(argv: list[str]) -> None:
             dataset.open_split(given.data_dir, split)  # says so if it is damaged
     if given.source is not None and not dataset.NEEDS_SOURCE:
         raise UserError(f"--source={given.source}: {given.dataset} is generated and has no source")
-    builder = dataset(data_dir=given.data_dir, source=given.source)
+    builder = dataset(data_dir=given.data_dir, source=given.source, on_error=given.on_error)
     if given.check:
         check(builder)
     elif is_prepared:
         print(f"{given.dataset} is prepared already, nothing to do: {describe(builder)}")
     else:
-        builder.prepare()
-        print_warnings(builder)
+        try:
+            builder.prepare()
+        finally:
+            print_warnings(builder)
         print(f"prepared {given.dataset}: {describe(builder)}")
     if given.preview is not None:
         from rgbd_jax.preview import write_preview

@@ -1,5 +1,6 @@
 """What README and docs say can be done: every command is understood, every key and flag exists."""
 
+import ast
 import contextlib
 import importlib
 import io
@@ -24,6 +25,14 @@ COMMANDS = [
 MODULES = ("rgbd_jax.main", "rgbd_jax.prepare", "rgbd_jax.embed", "rgbd_jax.ensemble", "rgbd_jax.bench")
 
 
+CONFIG_COMMANDS = [
+    pytest.param(path, line, id=f"{path.name}: {line}")
+    for path in sorted((ROOT / "configs" / "rgbd").glob("*.py"))
+    for line in ast.get_docstring(ast.parse(path.read_text())).replace("\\\n", "").splitlines()
+    if line.startswith("python -m ")
+]
+
+
 @pytest.fixture(autouse=True)
 def in_the_checkout(monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -39,6 +48,31 @@ def test_each_command_is_understood(line):
         check_module(arguments[1], arguments[2:])
     else:
         pytest.fail(f"{line}: no test knows this command")
+
+
+@pytest.mark.parametrize(("path", "line"), CONFIG_COMMANDS)
+def test_each_command_of_a_config_is_understood_and_its_own(path, line):
+    _, _, name, *arguments = shlex.split(line)
+    check_module(name, arguments)
+    configs = [argument for argument in arguments if argument.startswith("--config=")]
+    if name == "rgbd_jax.main":
+        assert configs[0].startswith(f"--config=configs/rgbd/{path.name}:")
+
+
+@pytest.mark.parametrize(
+    "path", sorted({case.values[0] for case in CONFIG_COMMANDS}), ids=lambda path: path.name
+)
+def test_each_rgbd_config_says_how_each_of_its_networks_is_trained(path):
+    """FusionNet from both trunks; and from Jester what was published so."""
+    text = path.read_text()
+    lines = {case.values[1] for case in CONFIG_COMMANDS if case.values[0] == path}
+    variants = {"rgb"} if path.stem == "jester" else {"rgb", "depth", "fusion"}
+    found = {match[1] for line in lines if (match := re.search(r"\.py:(\w+)", line))}
+    assert found == variants
+    trunks = f"init_trunks=('runs/{path.stem}_rgb', 'runs/{path.stem}_depth')"
+    assert any(trunks in line for line in lines) == ("fusion" in variants)
+    starts = sum("--config.init_from=runs/jester_rgb" in line for line in lines)
+    assert starts == (2 if "after this pre-training" in text else 0)
 
 
 def check_script(script, arguments):

@@ -9,6 +9,8 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from data.video_files import frame, write_folder, write_image, write_list
+from PIL import Image
 
 from rgbd_jax import prepare
 from rgbd_jax.data import loader
@@ -76,6 +78,20 @@ def test_a_clip_is_drawn_on_request(source, tmp_path, capsys):
         prepare.main([*arguments, "--preview=a05"])
 
 
+def test_a_video_clip_is_drawn_whatever_the_sizes_of_its_frames(tmp_path, capsys):
+    source = tmp_path / "source"
+    for number, (colour, depth) in enumerate([((24, 32), (20, 24)), ((22, 30), (26, 16))]):
+        write_image(source / "rgb" / "clip" / f"{number:06d}.jpg", frame(number, *colour))
+        write_image(source / "depth" / "clip" / f"{number:06d}.png", np.full(depth, 900, np.uint16))
+    write_list(source / "classes.txt", ["wave"])
+    write_list(source / "dataset_splits" / "train.txt", ["clip 2 0"])
+    prepare.main(["custom", f"--source={source}", f"--data_dir={tmp_path / 'data'}", "--preview=clip"])
+    path = tmp_path / "data" / "custom" / "previews" / "clip.gif"
+    assert capsys.readouterr().out.endswith(f"wrote {path}\n")
+    with Image.open(path) as picture:
+        assert (picture.n_frames, picture.size) == (2, (32 + 24, 26))
+
+
 def test_captures_that_are_left_out_are_named_and_counted(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(captures, "CORES", 1)  # processes take a while to start
     arguments = ["ntu60", f"--source={GOLDEN / 'skeletons'}", f"--data_dir={tmp_path}"]
@@ -128,12 +144,52 @@ def test_faults_are_listed_and_end_with_status_2(source, tmp_path):
     assert not list((tmp_path / "data").rglob("*"))
 
 
+@pytest.fixture
+def faulty(tmp_path):
+    """THU-READ in three clips: one in order, one whose frame is cut off, one of no class."""
+    source = tmp_path / "source"
+    for name in ("stir_gs_1", "fold_gs_1", "plug_gs_1"):
+        write_folder(source / "RGB" / f"RGB_{name}", "%06d.jpg", 0, 2)
+    cut = source / "RGB" / "RGB_fold_gs_1" / "000001.jpg"
+    cut.write_bytes(cut.read_bytes()[:-40])
+    lines = ["RGB/RGB_stir_gs_1 2 6", "RGB/RGB_fold_gs_1 2 31", "RGB/RGB_plug_gs_1 2 40"]
+    write_list(source / "dataset_splits" / "@1" / "train.txt", lines)
+    return source
+
+
+def test_faulty_clips_are_left_out_on_request_named_and_counted(faulty, tmp_path, capsys):
+    arguments = ["thu_read", f"--source={faulty}", f"--data_dir={tmp_path / 'data'}"]
+    with pytest.raises(UserError, match="cannot be decoded"):
+        prepare.main(arguments)
+    assert not list((tmp_path / "data").rglob("*"))
+    prepare.main([*arguments, "--on_error=skip"])
+    printed = capsys.readouterr()
+    line = f"{faulty / 'dataset_splits' / '@1' / 'train.txt'}, line"
+    cut, label = [line for line in printed.err.splitlines() if line.startswith("warning: ")]
+    assert cut.startswith(f"warning: {line} 2: ") and cut.endswith("; the clip is left out")
+    assert label == f"warning: {line} 3: found label 40; allowed are 0 to 39; the clip is left out"
+    assert printed.out.startswith("prepared thu_read: 1 cs1_train clips of up to 2 frames")
+    assert "; 2 were left out" in printed.out
+    (record,) = loader.open_split("thu_read", tmp_path / "data", "cs1_train").source
+    assert record["id"] == b"stir_gs_1"
+
+
+def test_where_all_clips_are_faulty_nothing_is_prepared_and_all_are_named(faulty, tmp_path, capsys):
+    (faulty / "RGB" / "RGB_stir_gs_1" / "000000.jpg").unlink()
+    arguments = ["thu_read", f"--source={faulty}", f"--data_dir={tmp_path / 'data'}", "--on_error=skip"]
+    with pytest.raises(UserError, match="found no clips, all were left out"):
+        prepare.main(arguments)
+    assert capsys.readouterr().err.count("the clip is left out") == 3
+    assert not list((tmp_path / "data").rglob("*"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["kinetics"], "'kinetics': is not known; available are nw_ucla, ntu60, ntu120, synthetic"),
         (["ntu60", "--source=nowhere"], "--source=nowhere: found neither .skeleton files, there or in"),
         (["nw_ucla", "--source=x", "--check", "--preview=y"], "--check writes nothing, --preview draws"),
+        (["nw_ucla", "--source=x", "--on_error=ignore"], "invalid choice: 'ignore'"),
         (["nw_ucla"], "--source is missing"),
         (["nw_ucla", "--check"], "--source is missing"),
         (["nw_ucla", "--source=nowhere"], "there is no folder nowhere/all_sqe"),

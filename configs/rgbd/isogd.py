@@ -1,9 +1,15 @@
-"""IsoGD (ChaLearn LAP), 249 gestures: 35,878 training (MotionRGBD: 35,876) and 5,784 validation clips.
+r"""IsoGD (ChaLearn LAP), 249 gestures: 35,878 training (MotionRGBD: 35,876) and 5,784 validation clips.
 
 python -m rgbd_jax.prepare isogd --source=IsoGD --data_dir=data
-python -m rgbd_jax.main --config=configs/rgbd/isogd.py:rgb --workdir=runs/isogd_rgb
+python -m rgbd_jax.main --config=configs/rgbd/isogd.py:rgb --workdir=runs/isogd_rgb \
+    --config.init_from=runs/jester_rgb
+python -m rgbd_jax.main --config=configs/rgbd/isogd.py:depth --workdir=runs/isogd_depth \
+    --config.init_from=runs/jester_rgb
+python -m rgbd_jax.main --config=configs/rgbd/isogd.py:fusion --workdir=runs/isogd_fusion \
+    "--config.init_trunks=('runs/isogd_rgb', 'runs/isogd_depth')"
 
-Published, after pre-training on Jester: 60.9 % top-1 for `rgb`, 60.2 % for `depth`, 66.8 % for `fusion`.
+runs/jester_rgb is a run of configs/rgbd/jester.py. Published, after this pre-training: 60.9 % top-1 for
+`rgb`, 60.2 % for `depth`, 66.8 % for `fusion`.
 """
 
 from ml_collections import ConfigDict

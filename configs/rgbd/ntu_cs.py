@@ -1,7 +1,10 @@
-"""NTU RGB+D, 60 classes, cross-subject: 40,320 training and 16,560 test clips.
+r"""NTU RGB+D, 60 classes, cross-subject: 40,320 training and 16,560 test clips.
 
 python -m rgbd_jax.prepare ntu_rgbd --source=nturgbd --data_dir=data
 python -m rgbd_jax.main --config=configs/rgbd/ntu_cs.py:rgb --workdir=runs/ntu_cs_rgb
+python -m rgbd_jax.main --config=configs/rgbd/ntu_cs.py:depth --workdir=runs/ntu_cs_depth
+python -m rgbd_jax.main --config=configs/rgbd/ntu_cs.py:fusion --workdir=runs/ntu_cs_fusion \
+    "--config.init_trunks=('runs/ntu_cs_rgb', 'runs/ntu_cs_depth')"
 
 Published, the best of four combinations of branches: 90.3 % top-1 for `rgb`, 92.7 % for `depth`, 94.2 % for
 `fusion`.

@@ -14,8 +14,26 @@ import numpy as np
 DEPTH_BOX = (320, 240)
 COLOUR_SIZE = (1920, 1080)
 
+# Sides of the squares, in pixels, with which the mask of the people is eroded, then dilated.
+EROSION = 3
+DILATION = 10
+
 # A smaller patch, in pixels, is taken for noise.
-_SMALLEST_PERSON = 500
+SMALLEST_PERSON = 500
+
+# Depth, in millimetres, of which eight bits see nothing: the lower ones of its multiples, the upper ones of
+# what is nearer.
+_WRAP = 256
+
+# How a person is found, for the record of a preparation.
+PARAMETERS = {
+    "erosion": EROSION,
+    "dilation": DILATION,
+    "smallest_area": SMALLEST_PERSON,
+    "mask_for_depth": f"depth modulo {_WRAP} is not 0",
+    "mask_for_colour": f"depth is at least {_WRAP}",
+    "centre": "the smallest x and the smallest y of the least rectangles' centres",
+}
 
 
 class Box(NamedTuple):
@@ -41,7 +59,7 @@ def depth_person_box(depth: np.ndarray) -> tuple[Box, bool]:
       found; if not, the box lies in the middle.
     """
     height, width = depth.shape
-    centre = _person_centre((depth & 0xFF) != 0)
+    centre = _person_centre(depth % _WRAP != 0)
     return _box_around(centre or (width // 2, height // 2), DEPTH_BOX, (width, height)), centre is not None
 
 
@@ -59,7 +77,7 @@ def rgb_roi_box(depth: np.ndarray, size: tuple[int, int] = COLOUR_SIZE) -> tuple
       whether a person was found; if not, the box lies in the middle.
     """
     height, width = depth.shape
-    centre = _person_centre((depth >> 8) != 0)
+    centre = _person_centre(depth >= _WRAP)
     x, y = centre or (width // 2, height // 2)
     in_colour = int(size[0] / width * x), int(size[1] / height * y)
     return _box_around(in_colour, (size[0] // 2, size[1] // 2), size), centre is not None
@@ -67,10 +85,10 @@ def rgb_roi_box(depth: np.ndarray, size: tuple[int, int] = COLOUR_SIZE) -> tuple
 
 def _person_centre(mask: np.ndarray) -> tuple[int, int] | None:
     """The smallest x and the smallest y of the centres of all patches of a mask, None if there are none."""
-    eroded = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
-    patches = cv2.dilate(eroded, np.ones((10, 10), np.uint8))
+    eroded = cv2.erode(mask.astype(np.uint8), np.ones((EROSION, EROSION), np.uint8))
+    patches = cv2.dilate(eroded, np.ones((DILATION, DILATION), np.uint8))
     outlines, _ = cv2.findContours(patches, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    people = [outline for outline in outlines if cv2.contourArea(outline) > _SMALLEST_PERSON]
+    people = [outline for outline in outlines if cv2.contourArea(outline) > SMALLEST_PERSON]
     if not people:
         return None
     centres = [cv2.minAreaRect(outline)[0] for outline in people]

@@ -60,3 +60,17 @@ def test_modalities_stand_side_by_side(tmp_path):
         np.testing.assert_allclose(grey, 127 * frame, atol=24)
     np.testing.assert_allclose(frames[2, 0, 8], 0, atol=24)  # no measurement
     np.testing.assert_allclose(frames[:, 5, 10], 0, atol=24)  # below the smaller picture
+
+
+def test_frames_of_other_sizes_have_black_around_them(tmp_path):
+    """As where the box about a person reaches the border, in one frame of a clip."""
+    colour = [np.full((6, width, 3), (255, 0, 0), np.uint8) for width in (8, 5)]
+    depth = [np.full((height, 4, 1), 1000 + height, np.uint16) for height in (3, 7)]
+    video_animation(tmp_path / "a.gif", {"rgb": colour, "depth": depth})
+    frames = frames_of(tmp_path / "a.gif").astype(int)
+    assert frames.shape == (2, 7, 12, 3)
+    red = frames[..., 0] - frames[..., 1] > 80
+    assert red.sum((1, 2)).tolist() == [6 * 8, 6 * 5]
+    assert red[0, :6, :8].all() and red[1, :6, :5].all()
+    np.testing.assert_allclose(frames[1, :, 8:], 255, atol=24)  # the depth is where it was
+    np.testing.assert_allclose(frames[1, :, 5:8], 0, atol=24)

@@ -34,6 +34,9 @@ from rgbd_jax.errors import OutsideError, UserError
 # its process cannot be asked.
 ABANDONED_AFTER = 24 * 3600
 
+# What can be done about a faulty item.
+ON_ERROR = ("fail", "skip")
+
 
 class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Base class of all data sets.
@@ -66,13 +69,26 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def open_split(cls, data_dir: str | os.PathLike, split: str, *, limit: int = 0, **reading: Any) -> Split:
         """Open a split of what is prepared; arguments and errors are those of `loader.open_split`."""
 
-    def __init__(self, *, data_dir: str | os.PathLike, source: str | os.PathLike | None = None):
+    def __init__(
+        self,
+        *,
+        data_dir: str | os.PathLike,
+        source: str | os.PathLike | None = None,
+        on_error: str = "fail",
+    ):
         """
         Args:
           data_dir: the folder of all prepared data sets.
           source: the data set's published top folder; needed to prepare and check, not to read.
+          on_error: what preparing does about a faulty item: `fail` ends it, `skip` leaves the item out.
+
+        Raises:
+          ValueError: `on_error` is something else.
         """
+        if on_error not in ON_ERROR:
+            raise ValueError(f"on_error={on_error!r}: allowed are {', '.join(ON_ERROR)}")
         self.source = source
+        self.on_error = on_error
         self.warnings: list[str] = []  # what was found in the source that is no fault
         self.num_left_out = 0  # of these, items that are no clips
         super().__init__(data_dir=data_dir)
@@ -114,7 +130,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     @abc.abstractmethod
     def clip_metadata(self) -> dict[str, Any]:
-        """`info.metadata` before the first record."""
+        """`info.metadata` before the first record, beside `left_out`, the number of items left out."""
 
     @abc.abstractmethod
     def record(self, sample: Any) -> dict[str, Any]:
@@ -144,9 +160,16 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return ()
 
     def leave_out(self, reason: LeftOut) -> None:
-        """Take note of an item that is no clip."""
+        """Take note of an item that is no clip, or faulty."""
         self.warnings.append(str(reason))
         self.num_left_out += 1
+        self.info.metadata["left_out"] += 1
+
+    def _reject(self, fault: UserError) -> None:
+        """Leave a faulty item out, if that is wanted; else the fault is raised."""
+        if self.on_error == "fail":
+            raise fault
+        self.leave_out(LeftOut(f"{fault}; the clip is left out"))
 
     def prepare(self) -> None:
         """Write the records. Nothing is left behind if it fails.
@@ -154,7 +177,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         What an earlier preparation left that was killed is removed first, when it is a day old.
 
         Raises:
-          UserError: the source or an item in it is faulty.
+          UserError: the source is faulty, or an item in it that must not be left out.
           OutsideError: the records cannot be written, or a process that reads is lost.
         """
         self._remove_abandoned()
@@ -229,7 +252,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 }
             ),
             disable_shuffling=True,  # the loader shuffles; evaluation keeps the order of `items`
-            metadata=tfds.core.MetadataDict(self.clip_metadata()),
+            metadata=tfds.core.MetadataDict({**self.clip_metadata(), "left_out": 0}),
         )
 
     def _split_generators(
@@ -238,7 +261,10 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         del dl_manager  # the data is here already
         items = defaultdict(list)
         for item in self.items():
-            items[self.split_of(item)].append(item)
+            try:
+                items[self.split_of(item)].append(item)
+            except UserError as fault:
+                self._reject(fault)
         found = split_names(items)
         if self.NEEDS_ALL_SPLITS and (empty := [name for name in self.PUBLISHED_SIZES if name not in found]):
             raise UserError(f"{self.source}: found no clips for the split {empty[0]}")
@@ -272,10 +298,13 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         for _, reading in self._read_all(items, f"preparing {self.name}, {split}", pool):
             try:
                 sample = reading.result()
+                self.compare(sample, split, seen)
             except LeftOut as reason:
                 self.leave_out(reason)
                 continue
-            self.compare(sample, split, seen)
+            except UserError as fault:
+                self._reject(fault)
+                continue
             self.warnings += self.warnings_of(sample)
             yield {"id": sample.id, "label": sample.class_name, **self.record(sample)}
 

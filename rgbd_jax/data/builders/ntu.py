@@ -24,7 +24,6 @@ import tensorflow_datasets as tfds
 
 from rgbd_jax.data.builders.skeleton_builder import SkeletonBuilder
 from rgbd_jax.data.formats.ntu_skeleton import NUM_JOINTS
-from rgbd_jax.data.left_out import LeftOut
 from rgbd_jax.data.ntu.annotations import Annotations
 from rgbd_jax.data.ntu.archives import NUM_BODIES, Archives
 from rgbd_jax.data.ntu.captures import CORES, Captures
@@ -98,13 +97,6 @@ class NtuSkeletons(SkeletonBuilder, skip_registration=True):
     def clip_features(self) -> dict[str, tfds.features.FeatureConnector]:
         shape = (None, None, NUM_JOINTS, 3)
         return {"joints": tfds.features.Tensor(shape=shape, dtype=np.float32, encoding="bytes")}
-
-    def clip_metadata(self) -> dict[str, Any]:
-        return {**super().clip_metadata(), "left_out": 0}
-
-    def leave_out(self, reason: LeftOut) -> None:
-        super().leave_out(reason)
-        self.info.metadata["left_out"] += 1
 
 
 class Ntu60(NtuSkeletons):

@@ -14,6 +14,7 @@ the same records: `cs_train`, `cs_test`, `cv_train`, `cv_test`.
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 import cv2
@@ -48,6 +49,7 @@ class NtuRgbd(VideoBuilder):
     PUBLISHED_SIZES: ClassVar = {"cs_train": 40320, "cs_test": 16560, "cv_train": 37920, "cv_test": 18960}
     PREPARATION: ClassVar = {
         "jpeg_quality": images.JPEG_QUALITY,
+        "person": person.PARAMETERS,
         "depth_box": list(person.DEPTH_BOX),
         "colour_box_of_videos": "half of width and height",
         "colour_size_of_videos": list(COLOUR_SIZE),
@@ -106,16 +108,16 @@ class NtuRgbd(VideoBuilder):
                 for image, content in colour.read():
                     yield StoredFrame("rgb", image, content)
             if "depth" in self.modalities:
-                for image, _ in depth.read():
-                    yield _cropped_depth(image)
+                for number, (image, _) in enumerate(depth.read()):
+                    yield _cropped_depth(image, depth.file(number))
             return
         # A video without masks is a fault: nothing else says where the person is.
         pairs = itertools.zip_longest(colour.read(), depth.read(), fillvalue=(None, None))
-        for (image, _), (mask, _) in pairs:
+        for number, ((image, _), (mask, _)) in enumerate(pairs):
             if mask is not None and "depth" in self.modalities:
-                yield _cropped_depth(mask)
+                yield _cropped_depth(mask, depth.file(number))
             if image is not None:
-                yield _cropped_colour(image, mask)
+                yield _cropped_colour(image, mask, depth.file(number))
 
 
 def _capture(item: Item) -> Capture:
@@ -124,17 +126,17 @@ def _capture(item: Item) -> Capture:
     return NTU60.capture(name, str(place))
 
 
-def _cropped_depth(mask: np.ndarray) -> StoredFrame:
+def _cropped_depth(mask: np.ndarray, file: Path) -> StoredFrame:
     box, found = person.depth_person_box(mask[..., 0])
     cropped = mask[box.top : box.bottom, box.left : box.right]
-    return StoredFrame("depth", cropped, images.encode_png(cropped), found)
+    return StoredFrame("depth", cropped, images.encode_png(cropped), "" if found else str(file))
 
 
-def _cropped_colour(image: np.ndarray, mask: np.ndarray | None) -> StoredFrame:
+def _cropped_colour(image: np.ndarray, mask: np.ndarray | None, file: Path) -> StoredFrame:
     if mask is None:  # there are more colour than depth frames, which is said when all are read
         return StoredFrame("rgb", image, b"")
     height, width, _ = image.shape
     box, found = person.rgb_roi_box(mask[..., 0], (width, height))
     cropped = image[box.top : box.bottom, box.left : box.right]
     small = cv2.resize(cropped, COLOUR_SIZE, interpolation=cv2.INTER_AREA)
-    return StoredFrame("rgb", small, images.encode_jpeg(small), found)
+    return StoredFrame("rgb", small, images.encode_jpeg(small), "" if found else str(file))

@@ -6,10 +6,12 @@ colour and depth have `RGB_` and `D_` before it. The source folder holds the fra
 from 0, or a video `.avi` of it, below folders called `RGB` and `Depth`, and the lists of one or more
 protocols K, `path frames label`:
 
-* as MotionRGBD (CVPR 2022) reads it, `dataset_splits/@K/{train,valid}.txt`;
+* as MotionRGBD (CVPR 2022) reads it, `dataset_splits/@K/{train,valid}.txt`, or, for depth alone,
+  `dataset_splits/@K/depth_{train,valid}_lst.txt`;
 * as published, `train_test_split/cs_K_{train,test}.txt`.
 
-A path may be a bare name or lead from the source, or from `frames/` in it, to the clip's colour.
+A path may be a bare name or lead from the source, or from `frames/` in it, to the clip's colour or
+depth.
 """
 
 from pathlib import PurePosixPath
@@ -90,6 +92,8 @@ class ThuRead(VideoBuilder):
                 f"dataset_splits/@{protocol}/{name}.txt",
                 f"dataset_splits/@CS{protocol}/{name}.txt",
                 f"dataset_splits/@CS{protocol}/rgb/{name}.txt",
+                f"dataset_splits/@{protocol}/depth_{name}_lst.txt",
+                f"dataset_splits/@CS{protocol}/depth_{name}_lst.txt",
             )
             for protocol in PROTOCOLS
             for part, name in (("train", "train"), ("test", "valid"))

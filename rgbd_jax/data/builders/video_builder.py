@@ -54,12 +54,15 @@ class ClipFiles:
 
 
 class StoredFrame(NamedTuple):
-    """A frame as it goes to the record; `has_person` is False where a person was sought in vain."""
+    """A frame as it goes to the record.
+
+    `without_person` is the file in which a person was sought in vain, empty where there was none to seek.
+    """
 
     modality: str
     image: np.ndarray
     encoded: bytes
-    has_person: bool = True
+    without_person: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +73,8 @@ class VideoClip:
       place, id, class_name: see `ClipFiles`.
       frames: image files by modality.
       formats: the largest frame by modality.
-      frames_without_person: how many were cropped about their centre for want of a person.
+      without_person: by modality, the files in which a person was sought in vain; the frames were cropped
+        about their centre.
     """
 
     place: str
@@ -78,7 +82,7 @@ class VideoClip:
     class_name: str
     frames: Mapping[str, list[bytes]]
     formats: Mapping[str, FrameFormat]
-    frames_without_person: int
+    without_person: Mapping[str, list[str]]
 
 
 class VideoBuilder(Builder, skip_registration=True):
@@ -86,8 +90,9 @@ class VideoBuilder(Builder, skip_registration=True):
 
     Records have the encoded frames of each modality: image files as they were published, or JPEG of quality
     95 of the frames of a video. `info.metadata` keeps the largest frame of each modality (`formats`: height,
-    width, channels), the longest clip (`max_frames`) and what was done to the frames (`preparation`). A
-    modality that the source lacks altogether is left out.
+    width, channels), the longest clip (`max_frames`), what was done to the frames (`preparation`) and in how
+    many of each modality a person was sought in vain (`frames_without_person`). A modality that the source
+    lacks altogether is left out.
     """
 
     MODALITIES: ClassVar[tuple[str, ...]] = MODALITIES
@@ -185,12 +190,13 @@ class VideoBuilder(Builder, skip_registration=True):
     def read(self, item: Item) -> VideoClip:
         files = self.files(item)
         frames = {modality: [] for modality in self.modalities}
-        formats, without_person = {}, 0
+        formats, without_person = {}, defaultdict(list)
         try:
-            for modality, image, encoded, has_person in self.frames(files):
+            for modality, image, encoded, sought_in in self.frames(files):
                 frames[modality].append(encoded)
                 formats[modality] = _larger(formats.get(modality), FrameFormat(*image.shape))
-                without_person += not has_person
+                if sought_in:
+                    without_person[modality].append(sought_in)
         except UserError as error:
             raise UserError(f"{files.place}: {error}") from error
         lengths = {modality: len(stored) for modality, stored in frames.items()}
@@ -214,10 +220,10 @@ class VideoBuilder(Builder, skip_registration=True):
     def warnings_of(self, sample: VideoClip) -> Iterable[str]:
         if 1 in map(len, sample.frames.values()):
             yield f"{sample.place}: the clip has one frame, which will be repeated"
-        if sample.frames_without_person:
+        for modality, files in sample.without_person.items():
             yield (
-                f"{sample.place}: {sample.frames_without_person} frames without a person"
-                " were cropped about their centre"
+                f"{sample.place}: {len(files)} frames of {modality} without a person were cropped about"
+                f" their centre; none was found in {files[0]}{' and others' * (len(files) > 1)}"
             )
 
     def _first_file(self, places: Iterable[str]) -> Path | None:
@@ -232,14 +238,16 @@ class VideoBuilder(Builder, skip_registration=True):
         return {
             "max_frames": 0,
             "formats": {},
-            "frames_without_person": 0,
+            "frames_without_person": {},
             "preparation": self.PREPARATION,
         }
 
     def record(self, sample: VideoClip) -> dict[str, Any]:
         metadata = self.info.metadata
         metadata["max_frames"] = max(metadata["max_frames"], *map(len, sample.frames.values()))
-        metadata["frames_without_person"] += sample.frames_without_person
+        for modality, files in sample.without_person.items():
+            known = metadata["frames_without_person"].get(modality, 0)
+            metadata["frames_without_person"][modality] = known + len(files)
         for modality, frame_format in sample.formats.items():
             known = metadata["formats"].get(modality)
             metadata["formats"][modality] = list(_larger(known, frame_format))

@@ -31,6 +31,10 @@ class FrameFolder:
     def exists(self) -> bool:
         return self.path.is_dir()
 
+    def file(self, number: int) -> Path:
+        """The file of a frame, the first of which is 0."""
+        return self.path / (self.name % (self.first + number))
+
     def read(self) -> Iterator[tuple[np.ndarray, bytes]]:
         """Each frame, decoded, and the content of its file.
 
@@ -39,14 +43,14 @@ class FrameFolder:
         """
         if not self.path.is_dir():
             raise UserError(f"there is no folder {self.path}")
-        number = self.first
-        while self.count is None or number < self.first + self.count:
-            path = self.path / (self.name % number)
+        number = 0
+        while self.count is None or number < self.count:
+            path = self.file(number)
             try:
                 content = path.read_bytes()
                 image = images.decode(content, self.channels)
             except FileNotFoundError as error:
-                if self.count is None and number - self.first == self._num_files() > 0:
+                if self.count is None and number == self._num_files() > 0:
                     return
                 raise UserError(f"there is no file {path}; {self._needed()} are needed") from error
             except OSError as error:

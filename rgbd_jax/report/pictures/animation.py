@@ -42,7 +42,8 @@ def video_animation(path: Path, frames: Mapping[str, Sequence[np.ndarray]], *, f
     Args:
       path: a .gif file.
       frames: by modality, uint8 (H, W, 3), or uint16 (H, W, 1), which are drawn from black, the smallest
-        value of the clip that is not 0, to white; 0, no measurement, is black. As many of each.
+        value of the clip that is not 0, to white; 0, no measurement, is black. As many of each; smaller
+        frames have black beyond their right and lower borders.
       fps: frames a second.
 
     Raises:
@@ -50,10 +51,12 @@ def video_animation(path: Path, frames: Mapping[str, Sequence[np.ndarray]], *, f
     """
     modalities = [_coloured(images) for images in frames.values()]
     height = max(image.shape[0] for images in modalities for image in images)
-    pictures = (
-        np.concatenate([_extended(image, height) for image in images], axis=1)
-        for images in zip(*modalities, strict=True)
-    )
+    widths = [max(image.shape[1] for image in images) for images in modalities]
+    padded = [
+        [_extended(image, height, width) for image in images]
+        for images, width in zip(modalities, widths, strict=True)
+    ]
+    pictures = (np.concatenate(images, axis=1) for images in zip(*padded, strict=True))
     _write(path, pictures, fps)
 
 
@@ -113,6 +116,6 @@ def _coloured(images: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [np.repeat(image, 3, axis=2) for image in grey]
 
 
-def _extended(image: np.ndarray, height: int) -> np.ndarray:
-    """A frame with black below it."""
-    return np.pad(image, ((0, height - len(image)), (0, 0), (0, 0)))
+def _extended(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A frame with black below it and to its right."""
+    return np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0)))

@@ -1,5 +1,6 @@
 """NTU RGB+D: videos and masks as published, the frames of MotionRGBD, two protocols on the same records."""
 
+import json
 import re
 
 import numpy as np
@@ -59,6 +60,11 @@ def prepared(source, tmp_path):
     builder = NtuRgbd(data_dir=tmp_path / "data", source=source)
     builder.prepare()
     return builder
+
+
+def metadata_of(builder):
+    """As it lies beside the records."""
+    return json.loads((builder.folder(builder.source.parent / "data") / "metadata.json").read_text())
 
 
 @pytest.mark.parametrize("layout", ["videos", "folders"])
@@ -125,12 +131,40 @@ def test_a_frame_without_a_person_is_cropped_about_its_centre_and_counted(folder
     write_masks(folders / "nturgb+d_depth_masked" / "S001C002P001R001A060", [empty, mask(200, 150)])
     builder = prepared(folders, tmp_path)
     (warning,) = builder.warnings
-    assert "1 frames without a person were cropped about their centre" in warning
-    assert builder.info.metadata["frames_without_person"] == 1
+    line = r"/dataset_splits/@CS/train.txt, line \d: 1 frames of depth without a person were cropped"
+    assert re.search(f"{line}.* none was found in .*/S001C002P001R001A060/MDepth-00000001.png$", warning)
+    assert metadata_of(builder)["frames_without_person"] == {"depth": 1}
     (record,) = NtuRgbd.open_split(tmp_path / "data", "cv_train").source
     frame = images.decode(record["depth"][0], images.DEPTH)
     assert frame.shape == (240, 320, 1)
     assert (frame[:5, :5] == 900).all()
+
+
+def test_a_moment_without_a_person_counts_once_in_each_modality(videos, tmp_path):
+    """Nearer than 256 mm it is a person to the rule of depth alone."""
+    name = "S001C002P001R001A060"
+    masks = videos / "nturgb+d_depth_masked" / name
+    write_masks(masks, [mask(200, 150), np.minimum(mask(), 255), np.zeros((424, 512), np.uint16)])
+    builder = prepared(videos, tmp_path)
+    assert metadata_of(builder)["frames_without_person"] == {"rgb": 2, "depth": 1}
+    video = videos / "nturgb+d_rgb" / f"{name}_rgb.avi"
+    cropped = "without a person were cropped about their centre; none was found in"
+    assert set(builder.warnings) == {
+        f"{video}: 2 frames of rgb {cropped} {masks / 'MDepth-00000002.png'} and others",
+        f"{video}: 1 frames of depth {cropped} {masks / 'MDepth-00000003.png'}",
+    }
+
+
+def test_the_parameters_of_the_preparation_are_recorded(folders, tmp_path):
+    preparation = metadata_of(prepared(folders, tmp_path))["preparation"]
+    assert preparation["person"] == {
+        "erosion": 3,
+        "dilation": 10,
+        "smallest_area": 500,
+        "mask_for_depth": "depth modulo 256 is not 0",
+        "mask_for_colour": "depth is at least 256",
+        "centre": "the smallest x and the smallest y of the least rectangles' centres",
+    }
 
 
 def test_one_protocol_is_enough(folders, tmp_path):
@@ -167,6 +201,21 @@ def test_bad_lists_are_named(folders, tmp_path):
         found = fault(folders, tmp_path)
         assert found.startswith(f"{path}, line 2: ")
         assert re.search(message, found)
+
+
+def test_faulty_videos_are_left_out_on_request(videos, tmp_path):
+    """Also one whose name says no split: there are no lists here to take a line from."""
+    folder = videos / "nturgb+d_rgb"
+    (folder / "S001C001P001R001A001_rgb.avi").write_bytes(b"RIFF no video")
+    (folder / "unknown_rgb.avi").write_bytes(b"")
+    builder = NtuRgbd(data_dir=tmp_path / "data", source=videos, on_error="skip")
+    builder.prepare()
+    assert builder.split_sizes() == {"cs_train": 1, "cs_test": 1, "cv_train": 1, "cv_test": 1}
+    assert metadata_of(builder)["left_out"] == builder.num_left_out == 2
+    unknown, damaged = builder.warnings
+    assert unknown.startswith(f"{folder / 'unknown_rgb.avi'}: found unknown; ")
+    assert damaged.startswith(f"{folder / 'S001C001P001R001A001_rgb.avi'}: ")
+    assert all(warning.endswith("; the clip is left out") for warning in builder.warnings)
 
 
 def test_masks_and_videos_that_do_not_fit_are_named(videos, tmp_path):

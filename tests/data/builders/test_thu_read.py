@@ -55,6 +55,24 @@ def test_videos_and_the_published_lists(tmp_path):
     assert records(prepared(source, tmp_path), "cs3_train") == [("stir_gs_1", "stir", 4, 4)]
 
 
+def test_lists_of_depth_alone_name_the_same_clips(tmp_path):
+    """They are taken where there are no others; ids and labels are those of the lists of colour."""
+    source = tmp_path / "source"
+    write_folder(source / "Depth" / "D_stir_gs_1", "%06d.jpg", 0, 3)
+    write_folder(source / "Depth" / "D_fold_gs_1", "%06d.jpg", 0, 2)
+    splits = source / "dataset_splits" / "@2"
+    write_list(splits / "depth_train_lst.txt", ["Depth/D_stir_gs_1 3 6"])
+    write_list(splits / "depth_valid_lst.txt", ["Depth/D_fold_gs_1 2 31"])
+    builder = prepared(source, tmp_path)
+    assert builder.split_sizes() == {"cs2_train": 1, "cs2_test": 1}
+    assert records(builder, "cs2_train") == [("stir_gs_1", "stir", 0, 3)]
+    write_list(splits / "train.txt", ["RGB/RGB_stir_gs_1 3 6"])
+    assert [str(item.line) for item in builder.items()] == [
+        f"{splits / 'train.txt'}, line 1",
+        f"{splits / 'depth_valid_lst.txt'}, line 1",
+    ]
+
+
 def test_bad_clips_are_named(tmp_path):
     source = tmp_path / "source"
     write_folder(source / "RGB" / "RGB_stir_gs_1", "%06d.jpg", 0, 3)
