@@ -136,6 +136,7 @@ RULES = {
     "model.frames": Rule(
         "three numbers, each 2 or more", lambda values: len(values) == 3 and min(values) >= 2
     ),
+    "model.eval_draws": at_least(0),
     "model.knn_ratio": FRACTION,
     "model.recoupling_heads": at_least(1),
     "model.temper": POSITIVE,

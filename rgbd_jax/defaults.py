@@ -126,6 +126,7 @@ def rgbd_config(modality: str = "rgb") -> ConfigDict:
     model.width = 1.0  # factor of all channels
     model.num_blocks = 6
     model.frames = (16, 32, 48)  # of the branches small, media, large
+    model.eval_draws = 0  # of these frames, averaged in evaluation; 0: the middle ones
     model.knn_ratio = 0.7  # share of the keys that a query sees; 0: all
     model.recoupling = True
     model.recoupling_heads = 1

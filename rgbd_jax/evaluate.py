@@ -102,7 +102,7 @@ def make_scorer(
     eval_step = compiled_evaluation(config, task, network, mesh, logits_of)
 
     def score(params: Arrays, batch_stats: Arrays, epoch: int) -> Scores:
-        ids, labels, logits = [], [], defaultdict(list)
+        ids, labels, lengths, logits = [], [], [], defaultdict(list)
         batches = evaluation_batches(
             split,
             batch_size=batch_size,
@@ -123,6 +123,8 @@ def make_scorer(
             real = batch["mask"]
             ids.append(batch["id"][real])
             labels.append(batch["label"][real])
+            if "length" in batch:
+                lengths.append(batch["length"][real])
             outputs = eval_step(params, batch_stats, sharding.put_batch(batch, mesh), epoch)
             for name, found in outputs.items():
                 logits[name].append(np.asarray(found)[real])
@@ -134,6 +136,7 @@ def make_scorer(
             class_names=tuple(split.class_names),
             branches=branches if len(branches) > 1 else {},
             published=task.published,
+            lengths=np.concatenate(lengths) if lengths else None,
             data_set=split.name,
             split=split.split,
             stream=task.view,

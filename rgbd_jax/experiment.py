@@ -18,7 +18,6 @@ from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
 from ml_collections import ConfigDict
 
-from rgbd_jax.config import parity
 from rgbd_jax.tasks import make_task
 from rgbd_jax.tasks.task import Batch, Outputs, Task
 from rgbd_jax.training import sharding
@@ -67,7 +66,7 @@ class Experiment:
           UserError: if the config does not fit the task or the data.
         """
         task = make_task(config, data, training=True)
-        schedule = make_schedule(config, epoch_steps)
+        schedule = make_schedule(config, task, epoch_steps)
         plateau = make_plateau(config, schedule, epoch_steps)
         network = Network(task.network(nnx.Rngs(config.seed)))
         optimizer = make_optimizer(schedule, **config.optimizer)
@@ -176,16 +175,14 @@ class Experiment:
         return optax.tree.scale(1 / parts, grads), (batch_stats, sums)
 
 
-def make_schedule(config: ConfigDict, epoch_steps: int) -> optax.Schedule:
+def make_schedule(config: ConfigDict, task: Task, epoch_steps: int) -> optax.Schedule:
     """The learning rate of each step, for the config's batch size and number of epochs."""
-    keys, task = config.schedule.to_dict(), config.task.name
-    is_published = "rgbd_warm_up" in parity(config) and task in ("rgbd", "fusion")
     return learning_rate(
-        **{name: value for name, value in keys.items() if name not in PLATEAU_KEYS},
+        **{name: value for name, value in config.schedule.items() if name not in PLATEAU_KEYS},
         batch_size=config.batch_size,
         num_epochs=config.num_epochs,
         steps_per_epoch=epoch_steps,
-        published_warm_up=task if is_published else None,
+        published_warm_up=task.published_warm_up,
     )
 
 

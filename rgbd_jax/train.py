@@ -72,7 +72,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
 
     # ------------------------------------------------------------------ a new run, or where to go on
     if not has_checkpoint(workdir):
-        starts = find_start(config.init_from, config.get("init_trunks", ()))
+        starts = find_start(config, task.trunks)
         if starts:
             state = start_from(starts, state, training.class_names)
     claim_workdir(workdir, config)

@@ -69,6 +69,7 @@ def test_the_evaluation_is_that_of_the_last_epoch(run, modality):
     assert metrics["loss"] == pytest.approx(logged["loss"], rel=1e-5)
     with np.load(run / "eval" / "scores.npz") as scores:
         assert scores["logits"].shape == (10, 10)
+        assert scores["lengths"].shape == (10,) and scores["lengths"].min() > 16
         assert all(scores[f"logits_{name}"].shape == (10, 10) for name in BRANCHES[modality])
 
 

@@ -46,7 +46,7 @@ class VideoShape:
 
     def random_clips(self, batch_size: int, draw: np.random.Generator) -> Batch:
         """Noise; every frame has the full size."""
-        clips = {}
+        clips = {"length": np.full(batch_size, self.num_frames, np.int32)}
         for modality, frame_format in self.formats.items():
             size = (batch_size, self.num_frames, *frame_format)
             largest = _FARTHEST if frame_format.dtype == np.uint16 else 255

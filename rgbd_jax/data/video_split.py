@@ -78,14 +78,14 @@ class VideoSplit(Split):
 
         Returns:
           For each modality uint8 (T, H, W, 3) or uint16 (T, H, W, 1), and `<modality>_size` int32 (T, 2),
-          height and width of each frame.
+          height and width of each frame; `length` int32, how many frames the recording has.
         """
         available = min(len(record[modality]) for modality in self.formats)
         numbers = []
         if available:
             rng = np.random.default_rng(record["seed"]) if "seed" in record else None
             numbers = sample_frames(available, self.num_frames, rng)
-        row = {}
+        row = {"length": np.int32(available)}
         for modality, frame_format in self.formats.items():
             frames = np.zeros((self.num_frames, *frame_format), frame_format.dtype)
             sizes = np.zeros((self.num_frames, 2), np.int32)

@@ -35,6 +35,7 @@ class Trunk(nnx.Module):
         frp: bool = True,
         temper: float = 0.5,
         drop_out: float = 0.1,
+        eval_draws: int = 0,
         remat: bool = False,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
@@ -53,6 +54,8 @@ class Trunk(nnx.Module):
           frp: modulate the spatial features by heat maps.
           temper: temperature of the distillation.
           drop_out: in the encoder layers.
+          eval_draws: over how many random draws of its frames the features of each branch are averaged in
+            evaluation; 0: they are those of the middle frames.
           remat: compute the spatial network's intermediate features twice instead of keeping them.
           dtype: of the computation; None is that of the parameters. Statistics, softmax, the recoupling's
             weights and what is returned keep that of the parameters.
@@ -72,6 +75,7 @@ class Trunk(nnx.Module):
             recoupling_drop_out=recoupling_drop_out,
             temper=temper,
             drop_out=drop_out,
+            eval_draws=eval_draws,
             rngs=rngs,
         )
 

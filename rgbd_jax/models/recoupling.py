@@ -92,25 +92,6 @@ class Recoupling(nnx.Module):
         return (wide * weight).astype(x.dtype), self.student(frames), weight
 
 
-class AdditiveRecoupling(nnx.Module):
-    """The older form, which weighs features alone: weight[c] = gate of the clip[c] + feature gate[c]."""
-
-    def __init__(self, clip_length: int, width: int, *, rngs: nnx.Rngs):
-        self.feature_gate = FeatureGate(clip_length, width, heads=1, drop_out=0, rngs=rngs)
-        self.expand = Dense(clip_length, width, bias=False, rngs=rngs)
-        self.contract = Dense(width, width, bias=False, rngs=rngs)
-        self.gate_norm = LayerNorm(width)
-
-    def __call__(self, x: jax.Array, *, train: bool) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """x (B, T, C) to the weighted x and twice the gate of the clip (B, C), the student's feature here."""
-        wide = x.astype(self.expand.kernel.dtype)
-        mean = wide.mean(-1)
-        hidden = nnx.gelu(self.expand(mean), approximate=False)
-        gate = nnx.sigmoid(self.gate_norm(self.contract(hidden)))
-        weight = gate + self.feature_gate(wide, mean, train=train)
-        return (wide * weight[:, None, :]).astype(x.dtype), gate, gate
-
-
 def distillation(student: jax.Array, teacher: jax.Array, temperature: float) -> jax.Array:
     """What the recoupling fails to tell of what the branches found out: KL(teacher ‖ student) of each sample.
 

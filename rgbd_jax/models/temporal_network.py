@@ -86,10 +86,12 @@ class TemporalNetwork(nnx.Module):
         recoupling_drop_out: float,
         temper: float,
         drop_out: float,
+        eval_draws: int = 0,
         rngs: nnx.Rngs,
     ):
         """See `Trunk` for the arguments."""
         self.frames = frames
+        self.eval_draws = eval_draws
         self.clip_length = clip_length
         self.temper = temper
         self.recoupling = (
@@ -120,7 +122,7 @@ class TemporalNetwork(nnx.Module):
         Returns:
           small, media, large: (B, C), the branches' features; distillation (B,); attention_small, _media and
           _large (B, heads, 1 + S, 1 + S); and with recoupling its weights, enhancement (B, T, C). All at
-          least in float32.
+          least in float32. Features and attention are means over `eval_draws`, if there are any.
 
         Raises:
           ValueError: if T is not what the network was made for.
@@ -130,10 +132,19 @@ class TemporalNetwork(nnx.Module):
         out = {}
         if self.recoupling is not None:
             x, student, out["enhancement"] = self.recoupling(x, train=train, rngs=rngs)
-        for name, count in zip(BRANCHES, self.frames, strict=True):
-            key = rngs.dropout() if train and rngs is not None else None
-            chosen = x[:, choose_frames(self.clip_length, count, key)]
-            out[name], out[f"attention_{name}"] = self.branches[name](chosen, train=train, rngs=rngs)
+        for place, (name, count) in enumerate(zip(BRANCHES, self.frames, strict=True)):
+
+            def see(key, branch=self.branches[name], count=count):
+                chosen = x[:, choose_frames(self.clip_length, count, key)]
+                return branch(chosen, train=train, rngs=rngs)
+
+            if self.eval_draws and not train:
+                # The same draws for every clip of every evaluation.
+                keys = jax.random.split(jax.random.key(place), self.eval_draws)
+                seen = jax.tree.map(lambda draws: draws.mean(0), jax.lax.map(see, keys))
+            else:
+                seen = see(rngs.dropout() if train and rngs is not None else None)
+            out[name], out[f"attention_{name}"] = seen
         if self.recoupling is not None:
             teacher = sum(out[name] for name in BRANCHES) / len(BRANCHES)
             out["distillation"] = distillation(student, teacher, self.temper)

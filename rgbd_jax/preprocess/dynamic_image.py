@@ -31,40 +31,20 @@ def dynamic_image(levels: Array, window: int) -> Array:
     """
 
     def heat(pooled: Array) -> Array:
-        moving = _grey(_unit_range(jnp.maximum(pooled, 0)))
+        moving = grey(unit_range(jnp.maximum(pooled, 0)))
         salient = jnp.where(moving > moving.mean(), moving, 0)
-        salient = _unit_range(_dilate(_erode(salient)))
+        salient = unit_range(_dilate(_erode(salient)))
         return ((moving + salient) * salient)[..., None]
 
-    return _pool_windows(levels, window, heat)
+    return pool_windows(levels, window, heat)
 
 
-def rank_pooling(frames: Array, window: int, *, batch_global: bool = False) -> Array:
-    """Pooled windows alone, as the network would compute them from frames without a heat map.
+def pool_windows(frames: Array, window: int, finish: Callable[[Array], Array]) -> Array:
+    """`finish` of each pooled window, at the frame where it ends: (T, …) to (T, …), 0 where there is none.
 
-    The published module scales all clips of a batch by common extremes, so that a clip's map depends on its
-    batch mates, and appends the windows that run out of the clip; here a map has as many frames as the clip.
-
-    Args:
-      frames: float32 (B, T, H, W, C) with 1 or 3 channels.
-      window: frames to a window, at least 1.
-      batch_global: scale as published.
-
-    Returns:
-      float32 (B, T, H, W, 1) in [0, 1], 0 in the first `window` − 1 frames.
+    Raises:
+      ValueError: if `window` is less than 1.
     """
-
-    def scaled(pooled: Array) -> Array:
-        unit = _unit_range(jax.nn.gelu(pooled, approximate=False))
-        return unit if unit.shape[-1] == 1 else _grey(unit)[..., None]
-
-    if batch_global:
-        return jnp.swapaxes(_pool_windows(jnp.swapaxes(frames, 0, 1), window, scaled), 0, 1)
-    return jax.vmap(lambda clip: _pool_windows(clip, window, scaled))(frames)
-
-
-def _pool_windows(frames: Array, window: int, finish: Callable[[Array], Array]) -> Array:
-    """`finish` of each pooled window, at the frame where it ends: (T, …) to (T, …), 0 where there is none."""
     if window < 1:
         raise ValueError(f"a window of {window} frames cannot be pooled; it needs at least 1")
 
@@ -82,14 +62,15 @@ def _pool_windows(frames: Array, window: int, finish: Callable[[Array], Array]) 
     return jax.lax.scan(move_on, (nothing, nothing), times)[1]
 
 
-def _unit_range(x: Array) -> Array:
+def unit_range(x: Array) -> Array:
     """Stretched to [0, 1]; 0 if all values are equal."""
     x -= x.min()
     highest = x.max()
     return x / jnp.where(highest == 0, 1, highest)
 
 
-def _grey(x: Array) -> Array:
+def grey(x: Array) -> Array:
+    """Colours in grey: (..., 3) to (...)."""
     return sum(weight * x[..., channel] for channel, weight in enumerate(_GREY))
 
 

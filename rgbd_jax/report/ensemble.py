@@ -144,6 +144,7 @@ def _take(scores: Scores, ids: np.ndarray) -> Scores:
         labels=scores.labels[rows],
         branches={},
         published=(),
+        lengths=None,
     )
 
 

@@ -27,6 +27,7 @@ class Scores:
       data_set, split, stream: where the samples come from and what of them was seen; "" if unknown.
       branches: logits of the network's branches by name, each like `logits`; empty if it has but one.
       published: sums of branches, by name, the best of which is the published figure.
+      lengths: (N,) int32, how many frames each recording has; None if that is not said.
 
     Raises:
       ValueError: if these do not fit together.
@@ -41,6 +42,7 @@ class Scores:
     stream: str = ""
     branches: Mapping[str, np.ndarray] = field(default_factory=dict)
     published: tuple[tuple[str, ...], ...] = ()
+    lengths: np.ndarray | None = None
 
     def __post_init__(self):
         count, classes = self.ids.size, len(self.class_names)
@@ -53,6 +55,8 @@ class Scores:
             )
         if self.labels.shape != (count,):
             raise ValueError(f"labels have shape {self.labels.shape}, not {(count,)} for {count} ids")
+        if self.lengths is not None and self.lengths.shape != (count,):
+            raise ValueError(f"lengths have shape {self.lengths.shape}, not {(count,)} for {count} ids")
         for name, kind, allowed in (
             ("ids", "U", "text"),
             ("logits", "f", "float"),
@@ -71,7 +75,8 @@ class Scores:
 def write_scores(path: Path, scores: Scores) -> None:
     """Write a score file; read it with `read_scores`, or with `numpy.load`, no pickle inside.
 
-    The logits of a branch stand there for other programs, as `logits_<name>`; `read_scores` passes them over.
+    The logits of a branch, as `logits_<name>`, and `lengths` stand there for other programs; `read_scores`
+    passes them over.
     """
     with replacing(path) as temporary:
         np.savez(
@@ -85,6 +90,7 @@ def write_scores(path: Path, scores: Scores) -> None:
                 for name in _OPTIONAL
                 if getattr(scores, name)
             },
+            **({} if scores.lengths is None else {"lengths": scores.lengths}),
             **{f"logits_{name}": logits.astype(np.float32) for name, logits in scores.branches.items()},
         )
 

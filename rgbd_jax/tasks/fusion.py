@@ -26,6 +26,8 @@ class FusionTask(VideoTask):
     modalities = (MODALITIES,)
     branches = MODALITIES
     published = (("fused",), ("rgb", "depth"), ("rgb", "depth", "fused"))
+    warm_up = "whole"
+    trunks = {modality: f"trunks/{modality}/" for modality in MODALITIES}
     pictured = tuple(f"{modality}_{name}" for modality in MODALITIES for name in PICTURES)
     view = "fusion"
 

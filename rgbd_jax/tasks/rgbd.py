@@ -35,6 +35,7 @@ class RgbdTask(VideoTask):
     branches = BRANCHES
     # The published program takes the branches for one another; its figure is the best of these.
     published = (("large",), ("fused", "small"), ("fused", "media"), ("small", "media"))
+    warm_up = "short"
     pictured = PICTURES
 
     def __init__(self, config: ConfigDict, data: Any, *, training: bool):

@@ -30,6 +30,8 @@ class SkeletonTask:
     """Classifies clips of joints, (B, T, M, V, C)."""
 
     published = ()
+    published_warm_up = None
+    trunks = {}
     pictured = ()
 
     def __init__(self, config: ConfigDict, data: Any, *, training: bool):

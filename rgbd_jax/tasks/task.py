@@ -1,5 +1,6 @@
 """What a task is."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import jax
@@ -22,6 +23,10 @@ class Task(Protocol):
       view: what of the data the network sees, a word for the score file; for example the stream.
       published: sums of logits, each a tuple of names of `logits`, the best of which is the published figure;
         empty where the first of the logits is.
+      published_warm_up: how the learning rate begins where it does so as in the published program, see
+        `optimizer.learning_rate`; None where it does as ours.
+      trunks: names, with a slash behind them, of the parts of the network that are networks for one modality,
+        by that modality; empty where there are none.
       pictured: names of the outputs that the pictures are drawn from; those that a network lacks are passed
         over. The samples are their first axis.
     """
@@ -29,6 +34,8 @@ class Task(Protocol):
     reported: tuple[str, ...]
     view: str
     published: tuple[tuple[str, ...], ...]
+    published_warm_up: str | None
+    trunks: Mapping[str, str]
     pictured: tuple[str, ...]
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:

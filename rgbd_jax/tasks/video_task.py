@@ -1,6 +1,7 @@
 """What the tasks on video share: data, network options, the distillation, the figures of a batch."""
 
 import abc
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from ml_collections import ConfigDict
 
+from rgbd_jax.config import parity
 from rgbd_jax.errors import UserError
 from rgbd_jax.losses.classification import correct
 from rgbd_jax.models.video_layers import set_norm_momentum
@@ -21,10 +23,13 @@ class VideoTask(abc.ABC):
     Attributes:
       modalities: the ways in which a data set may be read.
       branches: those whose accuracy is reported beside that of the fused scores.
+      warm_up: of the published program, see `optimizer.learning_rate`.
     """
 
     modalities: ClassVar[tuple[tuple[str, ...], ...]]
     branches: ClassVar[tuple[str, ...]]
+    warm_up: ClassVar[str]
+    trunks: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: ConfigDict, data: Any):
         """
@@ -47,6 +52,10 @@ class VideoTask(abc.ABC):
     @property
     def reported(self) -> tuple[str, ...]:
         return ("loss", "top1", *(f"top1_{name}" for name in self.branches), "distillation")
+
+    @property
+    def published_warm_up(self) -> str | None:
+        return self.warm_up if "rgbd_warm_up" in parity(self._config) else None
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         network = self._network(rngs)
@@ -71,6 +80,7 @@ class VideoTask(abc.ABC):
             frp=config.task.rank_pooling > 0,
             temper=model.temper,
             drop_out=model.drop_out,
+            eval_draws=model.eval_draws,
             remat=model.remat,
             dtype=compute_dtype(config),
         )

@@ -35,8 +35,8 @@ def learning_rate(
       warm_up: length of the warm-up as a fraction of `num_epochs`.
       steps: where the rate drops, as fractions of `num_epochs`.
       per: `epoch` keeps the rate for a whole epoch, `step` changes it with every step.
-      published_warm_up: the warm-up of the programs of MotionRGBD (CVPR 2022), which begins at 1e-8: `fusion`
-        rises to the peak in equal steps over the epochs; `rgbd` leaves out the last step, so that the peak
+      published_warm_up: the warm-up of the programs of MotionRGBD (CVPR 2022), which begins at 1e-8: `whole`
+        rises to the peak in equal steps over the epochs; `short` leaves out the last step, so that the peak
         is never reached.
     """
     peak = base_lr * batch_size / reference_batch
@@ -45,7 +45,7 @@ def learning_rate(
     published = None
     if published_warm_up and warm_up_epochs >= 2:
         published = np.linspace(1e-8, peak, round(warm_up_epochs))
-        published = published if published_warm_up == "fusion" else published[:-1]
+        published = published if published_warm_up == "whole" else published[:-1]
         peak = published[-1]
     if name == "step":
         drops = Counter(round(at * num_epochs, 6) for at in steps)

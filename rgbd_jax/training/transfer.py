@@ -1,5 +1,6 @@
 """Starting from the weights of other runs."""
 
+import math
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
 from rgbd_jax.errors import UserError
 from rgbd_jax.training.checkpoint import describe, load_weights, resolve, saved_shapes
@@ -14,24 +16,25 @@ from rgbd_jax.training.state import Arrays, TrainState, named_leaves
 
 # What gives the scores of the classes is called so in all networks.
 HEADS = frozenset(("heads", "classifier"))
-# Of the network for both modalities: its parts that are networks for one, in the order of their starts.
-TRUNKS = {"rgb": "trunks/rgb/", "depth": "trunks/depth/"}
+# Which share of a network a checkpoint must fit: small arrays fit into others by chance.
+LEAST_SHARE = 0.5
 
 
-def find_start(init_from: str, init_trunks: Sequence[str]) -> dict[str, Path]:
-    """The checkpoints whose weights a new run starts from, for `start_from`.
+def find_start(config: ConfigDict, trunks: Mapping[str, str]) -> dict[str, Path]:
+    """The checkpoints whose weights a new run starts from, for `start_from`, as `config` names them.
 
     Args:
-      init_from: run or checkpoint for the whole network; "" for none.
-      init_trunks: two, of colour and of depth, for its trunks; () for none.
+      config: `init_from` is a run or checkpoint for the whole network; `init_trunks`, where the task has it,
+        are those for its trunks, one for each.
+      trunks: of the task.
 
     Raises:
       UserError: if there is none where one is named, or one of the wrong modality.
     """
-    found = {"": resolve(Path(init_from))} if init_from else {}
-    for modality, path in zip(TRUNKS, init_trunks, strict=False):
-        found[TRUNKS[modality]] = resolve(Path(path))
-        check_modality(found[TRUNKS[modality]], modality)
+    found = {"": resolve(Path(config.init_from))} if config.init_from else {}
+    for (modality, part), path in zip(trunks.items(), config.get("init_trunks", ()), strict=False):
+        found[part] = resolve(Path(path))
+        check_modality(found[part], modality, trunks)
     return found
 
 
@@ -48,7 +51,7 @@ def start_from(checkpoints: Mapping[str, Path], state: TrainState, class_names: 
       class_names: those that the network is to tell apart, in the order of the labels.
 
     Raises:
-      UserError: if a checkpoint has nothing for its part, or cannot be read.
+      UserError: if a checkpoint is of another network than its part, or cannot be read.
     """
     shapes = {
         name: leaf.shape
@@ -61,11 +64,7 @@ def start_from(checkpoints: Mapping[str, Path], state: TrainState, class_names: 
     for part, checkpoint in checkpoints.items():
         saved = saved_shapes(checkpoint)
         named = {part + name: leaf.shape for arrays in saved for name, leaf in named_leaves(arrays).items()}
-        if not any(shapes.get(name) == shape for name, shape in named.items()):
-            raise UserError(
-                f"config.{'init_trunks' if part else 'init_from'}: {checkpoint} has no array that fits"
-                f" {part.strip('/') or 'the network'}; a checkpoint of the same network is needed"
-            )
+        _check_fit(checkpoint, part, saved[0], state.params)
         if describe(checkpoint).class_names != tuple(class_names):
             heads_of_others |= {name for name in named if _is_of_classes(name, named[name], class_names)}
         params, stats = load_weights(checkpoint, *saved, state.step.sharding)
@@ -84,7 +83,7 @@ def start_from(checkpoints: Mapping[str, Path], state: TrainState, class_names: 
     return state.replace(params=params, batch_stats=batch_stats, ema_params=ema_params)
 
 
-def check_modality(checkpoint: Path, modality: str) -> None:
+def check_modality(checkpoint: Path, modality: str, order: Collection[str]) -> None:
     """See that a checkpoint was trained on one modality, as the shapes of its arrays do not tell.
 
     Raises:
@@ -94,7 +93,30 @@ def check_modality(checkpoint: Path, modality: str) -> None:
     if found != (modality,):
         raise UserError(
             f"config.init_trunks: {checkpoint} was trained on {' and '.join(found) or 'no video'};"
-            f" {modality} is needed here, the order is rgb, depth"
+            f" {modality} is needed here, the order is {', '.join(order)}"
+        )
+
+
+def _check_fit(checkpoint: Path, part: str, saved: Arrays, params: Arrays) -> None:
+    """See that a checkpoint is of the network, or of the part of it, that is to start from it.
+
+    What either of them has more than the other does not count, nor do the heads.
+
+    Raises:
+      UserError: if less than `LEAST_SHARE` of the parameters fit.
+    """
+    theirs = {part + name: leaf.shape for name, leaf in named_leaves(saved).items()}
+    ours = {name: leaf.shape for name, leaf in named_leaves(params).items() if name.startswith(part)}
+
+    def count(shapes: Mapping[str, tuple[int, ...]]) -> int:
+        return sum(math.prod(shape) for name, shape in shapes.items() if HEADS.isdisjoint(name.split("/")))
+
+    share = count(dict(theirs.items() & ours.items())) / min(count(theirs), count(ours))
+    if share < LEAST_SHARE:
+        raise UserError(
+            f"config.{'init_trunks' if part else 'init_from'}: {checkpoint} has {100 * share:.0f} % of the"
+            f" parameters in common with {part.strip('/') or 'the network'}, without heads; at least"
+            f" {100 * LEAST_SHARE:.0f} % are needed, those of a checkpoint of the same network"
         )
 
 

@@ -67,11 +67,13 @@ def test_a_batch_has_frames_sizes_and_zeros_around_smaller_frames(video_data):
         "rgb_size": ((8, 8, 2), np.int32),
         "depth": ((8, 8, 24, 40, 3), np.uint8),
         "depth_size": ((8, 8, 2), np.int32),
+        "length": ((8,), np.int32),
         "label": ((8,), np.int32),
         "seed": ((8,), np.uint32),
         "mask": ((8,), bool),
     }
     assert batch["mask"].tolist() == [True] * 7 + [False]
+    assert batch["length"].tolist() == [*LENGTHS, 0]
     for row, (height, width) in enumerate(SIZES):
         assert (batch["rgb_size"][row] == (height, width)).all()
         assert batch["rgb"][row, :, height - 1, width - 1].any()

@@ -150,9 +150,22 @@ def record_gaps(monkeypatch: pytest.MonkeyPatch) -> list[jax.Array]:
     return gaps
 
 
-def check_alone(one: np.ndarray, batch: np.ndarray, index: int):
-    """Assert that the logits (1, K) of a sample alone are those that it has in a batch (B, K)."""
-    scale = np.abs(batch).max()
-    np.testing.assert_allclose(one[0], batch[index], rtol=0, atol=1e-5 * scale)
-    others = np.delete(batch, index, axis=0)
-    assert np.abs(one - others).max(axis=1).min() > 1e-4 * scale  # samples do differ
+def check_batch_mates(run: Callable[[Any], dict[str, jax.Array]], inputs: Any):
+    """Assert that each of eight samples gets the same logits alone, among all and at another place.
+
+    Args:
+      run: gives logits (B, K) by name for inputs, arrays whose first axis is B.
+    """
+    eight = jax.device_get(run(inputs))
+    alone = [jax.device_get(run(jax.tree.map(lambda x, i=i: x[i : i + 1], inputs))) for i in range(8)]
+    order = np.array([5, 2, 7, 0, 3, 6, 1, 4])
+    moved = jax.device_get(run(jax.tree.map(lambda x: x[order], inputs)))
+    for name, logits in eight.items():
+        scale = np.abs(logits).max()
+        for found, expected in (
+            (np.concatenate([one[name] for one in alone]), logits),
+            (moved[name], logits[order]),
+        ):
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * scale, err_msg=name)
+        differences = np.abs(logits[:, None] - logits[None]).max(axis=2)
+        assert differences[~np.eye(8, dtype=bool)].min() > 1e-4 * scale  # samples do differ

@@ -9,9 +9,10 @@ import pytest
 from flax import nnx
 from golden import motion_cases
 from golden.motion_networks import port, relative_error
+from golden.motion_tools import AdditiveRecoupling
 from golden.weights import golden_array
 
-from rgbd_jax.models.recoupling import AdditiveRecoupling, Recoupling, distillation
+from rgbd_jax.models.recoupling import Recoupling, distillation
 from rgbd_jax.weights.motion_rgbd import recoupling_rules
 
 # What the published module also holds in its older form and does not use.

@@ -7,6 +7,7 @@ import pytest
 from flax import nnx
 from golden import motion_cases
 from golden.motion_networks import compute, port, relative_error, trunk_options
+from golden.weights import golden_array
 
 from rgbd_jax.models.dense import NormDense
 from rgbd_jax.models.i3dwtrans import sharpness_temperature
@@ -65,3 +66,37 @@ def test_chosen_frames():
         draws = np.stack([choose_frames(available, wanted, jax.random.key(seed)) for seed in range(20)])
         assert np.all((draws >= ends[:-1]) & (draws <= last))
     assert len(np.unique(np.stack([choose_frames(64, 16, jax.random.key(s)) for s in range(9)]), axis=0)) == 9
+
+
+def test_evaluation_can_average_draws_of_the_frames():
+    network = TemporalNetwork(
+        64,
+        num_blocks=1,
+        frames=(4, 6, 12),
+        clip_length=12,
+        knn_ratio=0.7,
+        recoupling=False,
+        recoupling_heads=1,
+        recoupling_drop_out=0.0,
+        temper=0.5,
+        drop_out=0.1,
+        eval_draws=3,
+        rngs=nnx.Rngs(0),
+    )
+    run = nnx.jit(lambda network, x: network(x, train=False))
+    x = jnp.asarray(golden_array("x", (2, 12, 64), "normal"))
+    averaged = run(network, x)
+    np.testing.assert_allclose(run(network, x[1:])["small"][0], averaged["small"][1], rtol=1e-4, atol=1e-5)
+
+    draws = [choose_frames(12, 4, key) for key in jax.random.split(jax.random.key(0), 3)]
+    assert len({tuple(np.asarray(frames).tolist()) for frames in draws}) > 1
+    seen = [network.branches["small"](x[:, frames], train=False) for frames in draws]
+    for place, name in enumerate(("small", "attention_small")):
+        expected = sum(found[place] for found in seen) / 3
+        np.testing.assert_allclose(averaged[name], expected, rtol=1e-4, atol=1e-5)
+
+    network.eval_draws = 0
+    middle = run(network, x)
+    assert np.abs(middle["small"] - averaged["small"]).max() > 0.01
+    # Where a branch sees every frame there is nothing to draw.
+    np.testing.assert_allclose(middle["large"], averaged["large"], rtol=1e-4, atol=1e-5)

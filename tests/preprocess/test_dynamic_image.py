@@ -1,20 +1,13 @@
 """Heat maps of motion against the reference numbers, and what must be exact in them."""
 
-import json
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from golden import motion_cases
+from golden import motion_cases, motion_clips
+from golden.motion_tools import rank_pooling
 
-from rgbd_jax.preprocess.dynamic_image import dynamic_image, rank_pooling
-
-CASES = {
-    case["case"]: case
-    for case in json.loads((motion_cases.FOLDER / "cases.json").read_text())["cases"]
-    if case["kind"] == "data"
-}
+from rgbd_jax.preprocess.dynamic_image import dynamic_image
 
 heat_of = jax.jit(dynamic_image, static_argnames="window")
 
@@ -23,14 +16,12 @@ def random_levels(*shape: int) -> jax.Array:
     return jnp.asarray(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_matches_the_reference(name, golden):
-    stored = golden(f"motion/{name}.npz")
-    ours = heat_of(jnp.asarray(stored["clip_u8"]), CASES[name]["params"]["args"]["w"])
-    assert ours.dtype == jnp.float32 and ours.shape == stored["heat"].shape
-    # A pixel at the threshold may fall to the other side; one in a thousand is allowed for that.
-    off = np.abs(np.asarray(ours) - stored["heat"])
-    assert np.mean(off > CASES[name]["atol"]) <= 1e-3
+@pytest.mark.parametrize("name", motion_clips.CASES)
+def test_matches_the_reference(name):
+    case = motion_clips.load(name)
+    ours = heat_of(jnp.asarray(case.levels), case.window)
+    assert ours.dtype == jnp.float32
+    case.check_heat(ours)
 
 
 @pytest.mark.parametrize("name", motion_cases.names("frp_video"))

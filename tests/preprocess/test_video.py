@@ -1,46 +1,15 @@
 """The preparation of video clips against the reference numbers, and what must hold for every draw."""
 
-import json
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from golden.motion_cases import FOLDER
+from golden import motion_clips
+from golden.motion_clips import assert_same_levels
 
-from rgbd_jax.data import images
-from rgbd_jax.data.person import depth_person_box
 from rgbd_jax.preprocess import depth, video
 
-CASES = {
-    case["case"]: case["params"]
-    for case in json.loads((FOLDER / "cases.json").read_text())["cases"]
-    if case["kind"] == "data"
-}
-
-# The margin of zeros in which the frames of a case are handed over, as in a batch.
-MARGIN = (3, 5)
-
 transform = jax.jit(video.transform_clip, static_argnames=("resize", "crop", "size"))
-
-
-def stored_clip(stored: dict, modality: str) -> tuple[jax.Array, jax.Array]:
-    """The sampled frames of a case and their sizes as the host delivers them."""
-    channels = images.DEPTH if modality == "depth" else images.COLOUR
-    decoded = [images.decode(stored[f"file_{i:02d}"].tobytes(), channels) for i in stored["sampled"]]
-    if modality == "depth":
-        boxes = [depth_person_box(frame[..., 0])[0] for frame in decoded]
-        decoded = [frame[b.top : b.bottom, b.left : b.right] for frame, b in zip(decoded, boxes, strict=True)]
-    sizes = np.array([frame.shape[:2] for frame in decoded], np.int32)
-    frames = np.zeros((len(decoded), *(sizes.max(axis=0) + MARGIN), channels), decoded[0].dtype)
-    for place, frame in zip(frames, decoded, strict=True):
-        place[: frame.shape[0], : frame.shape[1]] = frame
-    return jnp.asarray(frames), jnp.asarray(sizes)
-
-
-def integers(text: str) -> tuple[int, ...]:
-    """A pair as the reference's configs write it, `(80, 60)`."""
-    return tuple(int(number) for number in text.strip("()").split(","))
 
 
 def random_clip(num_frames: int = 3, height: int = 30, width: int = 40) -> jax.Array:
@@ -52,37 +21,26 @@ def sizes_of(frames: jax.Array) -> jax.Array:
     return jnp.tile(jnp.array(frames.shape[1:3], jnp.int32)[None], (len(frames), 1))
 
 
-def assert_same_levels(ours: jax.Array, expected: jax.Array | np.ndarray):
-    """Of a thousand values, one may be rounded to the other side in the rotation."""
-    off = np.abs(np.asarray(ours, np.int32) - np.asarray(expected, np.int32))
-    assert off.max() <= 1 and np.mean(off > 0) <= 1e-3
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_matches_the_reference(name, golden):
-    params = CASES[name]
-    arguments, stored = params["args"], golden(f"motion/{name}.npz")
-    frames, sizes = stored_clip(stored, params["modality"])
-    if params["modality"] == "depth":
-        frames = depth.jet_colours(depth.wrapped_levels(frames), sizes)
-    resize, crop = integers(arguments["resize"]), arguments["crop_size"]
-    if "fixed" in params:
-        fixed = params["fixed"]
+@pytest.mark.parametrize("name", motion_clips.CASES)
+def test_matches_the_reference(name):
+    case = motion_clips.load(name)
+    frames = case.frames
+    if case.modality == "depth":
+        frames = depth.jet_colours(depth.wrapped_levels(frames), case.sizes)
+    settings = dict(resize=case.resize, crop=case.crop)
+    if case.fixed:
         augmentation = video.Augmentation(
-            jnp.int32(fixed["left"]),
-            jnp.int32(fixed["top"]),
-            jnp.bool_(fixed["flip"]),
-            jnp.float32(fixed["angle"]),
+            jnp.int32(case.fixed["left"]),
+            jnp.int32(case.fixed["top"]),
+            jnp.bool_(case.fixed["flip"]),
+            jnp.float32(case.fixed["angle"]),
         )
     else:
-        corner = (32, 32) if params["dataset"] == "NvGesture" else None
-        augmentation = video.evaluation_augmentation(resize=resize, crop=crop, corner=corner)
-    ours = transform(frames, sizes, augmentation, resize=resize, crop=crop, size=arguments["sample_size"])
-    assert ours.dtype == jnp.uint8 and ours.shape == stored["clip_u8"].shape
-    if params["encoding"] == "jpeg":  # decoders differ
-        np.testing.assert_allclose(np.int32(ours), np.int32(stored["clip_u8"]), rtol=0, atol=2)
-    else:
-        assert_same_levels(ours, stored["clip_u8"])
+        corner = (32, 32) if case.data_set == "NvGesture" else None
+        augmentation = video.evaluation_augmentation(**settings, corner=corner)
+    ours = transform(frames, case.sizes, augmentation, **settings, size=case.size)
+    assert ours.dtype == jnp.uint8
+    case.check(ours)
 
 
 def test_frame_does_not_depend_on_its_batch_mates_nor_on_the_padding():

@@ -73,6 +73,31 @@ def test_figures_of_a_small_case(scores):
     assert metrics["mean_class_accuracy"] == pytest.approx((1 / 2 + 2 / 3 + 1 / 2) / 3)
 
 
+def test_short_recordings_are_left_out_of_figures_of_their_own(scores):
+    """Published are recordings of more than 16 frames; of the four that remain here, two are recognised."""
+    lengths = np.array([16, 17, 80, 17, 30, 3, 1], np.int32)
+    other = np.eye(4, dtype=np.float32)[[0, 1, 0, 0, 0, 0, 0]]
+    both = dataclasses.replace(
+        scores, branches={"first": scores.logits, "second": other}, published=(("first",), ("second",))
+    )
+    metrics = summary(dataclasses.replace(both, lengths=lengths))
+    assert metrics == summary(both) | {
+        "top1_over_16_frames": 2 / 4,
+        "count_over_16_frames": 4,
+        "top1_published_over_16_frames": 2 / 4,
+    }
+    assert metrics["top1"] == pytest.approx(4 / 7)
+    better = dataclasses.replace(both, published=(("first",), ("second",), ("first", "second")))
+    better.branches["second"][[1, 2, 3, 4], scores.labels[[1, 2, 3, 4]]] = 9
+    assert summary(dataclasses.replace(better, lengths=lengths))["top1_published_over_16_frames"] == 1
+
+
+@pytest.mark.parametrize("length", [16, 17])
+def test_recordings_of_one_kind_have_no_such_figures(scores, length):
+    alike = dataclasses.replace(scores, lengths=np.full(7, length, np.int32))
+    assert summary(alike) == summary(scores)
+
+
 def test_the_order_of_samples_changes_nothing(scores):
     order = np.random.default_rng(0).permutation(7)
     shuffled = dataclasses.replace(

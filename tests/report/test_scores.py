@@ -22,6 +22,14 @@ def test_written_scores_are_read_back(tmp_path, scores):
         assert file["ids"].dtype.kind == file["class_names"].dtype.kind == "U"
 
 
+def test_lengths_are_written_for_other_programs(tmp_path, scores):
+    lengths = np.arange(10, 17, dtype=np.int32)
+    write_scores(tmp_path / "scores.npz", dataclasses.replace(scores, lengths=lengths))
+    with np.load(tmp_path / "scores.npz") as file:
+        np.testing.assert_array_equal(file["lengths"], lengths)
+    assert_equal(read_scores(tmp_path / "scores.npz"), scores)
+
+
 def test_another_programs_file_is_read(tmp_path, scores):
     path = tmp_path / "other.npz"
     logits = scores.logits.astype(np.float64)

@@ -107,6 +107,11 @@ def test_the_momentum_of_the_statistics_reaches_every_convolution():
     assert {unit.norm.momentum for unit in units} == {0.5}
 
 
+def test_the_draws_of_an_evaluation_reach_every_trunk():
+    _, task, _ = make("fusion", "--config.model.eval_draws=3")
+    assert [trunk.temporal.eval_draws for trunk in task.network(nnx.Rngs(0)).trunks.values()] == [3, 3]
+
+
 def test_both_modalities_are_cut_alike_unless_it_is_switched_off():
     config, _, batch = make("fusion", "--config.data.name=isogd")
     arrays = {name: rows for name, rows in batch.items() if name != "id"}

@@ -42,23 +42,23 @@ def test_published_schedules(golden, name, recipe):
 
 
 @pytest.mark.parametrize(
-    ("name", "task", "recipe"),
+    ("name", "warm_up", "recipe"),
     [
-        ("ntu_train", "rgbd", dict(base_lr=0.005, name="cosine", num_epochs=100)),
-        ("ntu_fusion", "fusion", dict(base_lr=0.005, name="cosine", num_epochs=100)),
-        ("nv_train", "rgbd", dict(base_lr=0.01, name="cosine", num_epochs=100)),
-        ("thu_train", "rgbd", dict(base_lr=0.01, name="cosine", num_epochs=100)),
-        ("isogd_train", "rgbd", dict(base_lr=0.01, name="plateau", num_epochs=300)),
+        ("ntu_train", "short", dict(base_lr=0.005, name="cosine", num_epochs=100)),
+        ("ntu_fusion", "whole", dict(base_lr=0.005, name="cosine", num_epochs=100)),
+        ("nv_train", "short", dict(base_lr=0.01, name="cosine", num_epochs=100)),
+        ("thu_train", "short", dict(base_lr=0.01, name="cosine", num_epochs=100)),
+        ("isogd_train", "short", dict(base_lr=0.01, name="plateau", num_epochs=300)),
     ],
 )
-def test_published_schedules_of_rgbd(golden, name, task, recipe):
+def test_published_schedules_of_rgbd(golden, name, warm_up, recipe):
     """Of the programs of MotionRGBD; the plateau's is fed the recorded accuracies of the validation."""
     recorded = golden("motion/schedules.npz")
     epochs = recipe["num_epochs"]
     with jax.enable_x64(True):
         found = rates(
             [4 * epoch + 3 for epoch in range(epochs)],
-            **recipe | dict(warm_up=3 / epochs, minimum=1e-5, published_warm_up=task),
+            **recipe | dict(warm_up=3 / epochs, minimum=1e-5, published_warm_up=warm_up),
         )
     if recipe["name"] == "plateau":
         plateau = Plateau(factor=0.1, patience=4, cooldown=3, minimum=1e-5 / found[-1], first_epoch=3)

@@ -1,5 +1,6 @@
 """Starting from the weights of other runs: what is taken, what stays fresh, what is refused."""
 
+import copy
 import functools
 
 import jax
@@ -7,10 +8,11 @@ import numpy as np
 import pytest
 from grain import MapDataset
 
-from rgbd_jax.config import load_file
+from rgbd_jax.config import load_file, override
 from rgbd_jax.data.random_clips import configured_shape
 from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
+from rgbd_jax.tasks import TASKS
 from rgbd_jax.training.checkpoint import Checkpoints, Description, resolve
 from rgbd_jax.training.sharding import make_mesh
 from rgbd_jax.training.state import named_leaves
@@ -26,8 +28,8 @@ FILES = {
 
 
 @functools.cache
-def initial(name):
-    config = load_file(FILES[name])
+def initial(name, *overrides):
+    config = override(load_file(FILES[name]), overrides)
     mesh = make_mesh(jax.devices()[:1])
     return config, Experiment.build(config, configured_shape(config.data), 2, mesh).initial_state()
 
@@ -53,6 +55,13 @@ def runs(tmp_path_factory):
         with Checkpoints(folder / name / "checkpoints", best_metric="top1") as checkpoints:
             checkpoints.save(state, loader, Description(config.to_dict(), CLASSES, {}, 1, 0), None)
     return folder
+
+
+def start(name, **keys):
+    """What `find_start` finds for a network, with keys of its config."""
+    config = copy.deepcopy(make(name)[0])
+    config.update(keys)
+    return find_start(config, TASKS[config.task.name].trunks)
 
 
 def arrays(state):
@@ -97,7 +106,7 @@ def test_the_head_for_as_many_other_classes_stays_fresh_and_is_named(runs, capsy
 
 def test_fusion_starts_from_two_trunks(runs):
     _, fresh = make("fusion")
-    found = find_start("", [str(runs / "rgb"), str(runs / "depth")])
+    found = start("fusion", init_trunks=(str(runs / "rgb"), str(runs / "depth")))
     assert found == {"trunks/rgb/": resolve(runs / "rgb"), "trunks/depth/": resolve(runs / "depth")}
     state = start_from(found, fresh, CLASSES)
     for seed, modality in ((2, "rgb"), (3, "depth")):
@@ -120,21 +129,31 @@ def test_fusion_starts_from_two_trunks(runs):
 )
 def test_trunks_of_the_wrong_modality_are_refused(runs, trunks, message):
     with pytest.raises(UserError, match=message):
-        find_start("", [str(runs / name) for name in trunks])
+        start("fusion", init_trunks=tuple(str(runs / name) for name in trunks))
 
 
 @pytest.mark.parametrize(("name", "source"), [("rgb", "skeleton"), ("rgb", "fusion")])
 def test_a_network_that_gives_nothing_is_refused(runs, name, source):
     _, state = make(name)
+    found = start(name, init_from=str(runs / source))
     with pytest.raises(
-        UserError, match=f"init_from: .*{source}/checkpoints/1 has no array that fits the net"
+        UserError, match=f"init_from: .*{source}/checkpoints/1 has 0 % of the parameters in common with the n"
     ):
-        start_from({"": resolve(runs / source)}, state, CLASSES)
+        start_from(found, state, CLASSES)
+
+
+def test_a_network_of_another_width_is_refused(runs):
+    """Though some arrays, such as those of the recoupling, do fit."""
+    _, fresh = initial("rgb", "--config.model.width=0.25")
+    shapes = {name: leaf.shape for name, leaf in arrays(make("rgb")[1]).items()}
+    assert any(shapes[name] == leaf.shape for name, leaf in arrays(fresh).items() if "heads" not in name)
+    with pytest.raises(UserError, match=r"rgb/checkpoints/1 has \d % of the .*; at least 50 % are needed"):
+        start_from({"": resolve(runs / "rgb")}, fresh, CLASSES)
 
 
 def test_a_trunk_that_gives_nothing_is_refused(runs):
     """Though the other one fits."""
     _, state = make("fusion")
     found = {"trunks/rgb/": resolve(runs / "rgb"), "trunks/depth/": resolve(runs / "skeleton")}
-    with pytest.raises(UserError, match="init_trunks: .* has no array that fits trunks/depth; a checkpoint"):
+    with pytest.raises(UserError, match="init_trunks: .* has 0 % .* in common with trunks/depth, without he"):
         start_from(found, state, CLASSES)
