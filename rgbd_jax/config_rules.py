@@ -12,6 +12,9 @@ from rgbd_jax.errors import UserError
 # The published behaviours that `config.parity` can ask for; docs/parity.md says what each one is.
 PARITY = ("ucla_bones", "rgbd_warm_up")
 
+# Where the vectors of texts come from, and the keys of `config.text` that only concern this source.
+TEXT_SOURCES = {"features": ("features", "encoder"), "clip": ("weights", "vocabulary")}
+
 
 class Rule(NamedTuple):
     """What is allowed, in words, and the test of a value."""
@@ -120,7 +123,9 @@ RULES = {
     "task.window": multiple_of(4, low=4),
     "task.label_smoothing": BELOW_ONE,
     "task.text_weight": at_least(0),
+    "text.source": one_of(*TEXT_SOURCES),
     "text.width": at_least(1),
+    "text.lr_ratio": at_least(0),
     "model.num_persons": at_least(1),
     # CTR-GCN parts the channels among four branches, and takes an eighth of them for the relations of joints.
     "model.base_width": multiple_of(4, low=8),
@@ -159,6 +164,16 @@ RELATIONS = (
         "text.prompts",
         "a file only beside GAP's other file in",
         lambda c: not c["text.synonyms"] or c["text.prompts"],
+    ),
+    *(
+        (
+            f"text.{key}",
+            "text.source",
+            "'' with",
+            lambda c, key=f"text.{key}", source=source: c["text.source"] == source or not c[key],
+        )
+        for source, keys in TEXT_SOURCES.items()
+        for key in keys
     ),
     # The first heat map belongs to the window that the clip begins with.
     (

@@ -154,9 +154,13 @@ def add_text(config: ConfigDict) -> None:
     config.text = text = ConfigDict()
     text.prompts = ""  # file of descriptions; "": those that come with the data set
     text.synonyms = ""  # where prompts is GAP's file of parts, that of the synonyms
+    text.source = "features"  # of the vectors: a file, or clip, whose text transformer is trained too
+    text.width = 384  # of the vectors; those that come with the data sets have this width, CLIP's 512
     text.features = ""  # file of the descriptions' vectors; "": those that come with the data set
     text.encoder = ""  # that the vectors must be from; "": any
-    text.width = 384  # of the vectors; those that come with the data sets have this width
+    text.weights = ""  # of clip: file of its weights
+    text.vocabulary = ""  # of clip: file of its vocabulary
+    text.lr_ratio = 1.0  # of clip: its learning rate as a multiple of the network's; 0: it stays as it is
 
 
 def skeleton_variant(variant: str) -> tuple[ConfigDict, set[str]]:

@@ -23,7 +23,14 @@ from rgbd_jax.tasks.task import Batch, Outputs, Task
 from rgbd_jax.training import sharding
 from rgbd_jax.training.optimizer import learning_rate, make_optimizer
 from rgbd_jax.training.plateau import Plateau
-from rgbd_jax.training.state import Arrays, Network, TrainState, create_state, update_average
+from rgbd_jax.training.state import (
+    TEXT_TOWER,
+    Arrays,
+    Network,
+    TrainState,
+    create_state,
+    update_average,
+)
 
 Figures = dict[str, jax.Array]
 TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Figures]]
@@ -69,7 +76,7 @@ class Experiment:
         schedule = make_schedule(config, task, epoch_steps)
         plateau = make_plateau(config, schedule, epoch_steps)
         network = Network(task.network(nnx.Rngs(config.seed)))
-        optimizer = make_optimizer(schedule, **config.optimizer)
+        optimizer = make_optimizer(schedule, rate_ratios=rate_ratios(config), **config.optimizer)
         return cls(config, mesh, task, network, schedule, plateau, optimizer, epoch_steps)
 
     def initial_state(self) -> TrainState:
@@ -138,16 +145,16 @@ class Experiment:
         batch: Batch,
         epoch: jax.Array,
         prepare_key: jax.Array,
-        dropout_key: jax.Array,
+        network_key: jax.Array,
         loss_key: jax.Array,
     ) -> tuple[Arrays, tuple[Arrays, dict[str, jax.Array]]]:
         """The mean gradient over `config.accumulate` equal parts of the batch, one after the other; then the
         batch statistics after them and the sums over all samples of what is reported."""
 
-        def loss_fn(params: Arrays, batch_stats: Arrays, batch: Batch, dropout_key: jax.Array):
+        def loss_fn(params: Arrays, batch_stats: Arrays, batch: Batch, network_key: jax.Array):
             inputs = prepare_sharded(self.task, batch, prepare_key, self.mesh, train=True)
             outputs, batch_stats = self.network.apply(
-                params, batch_stats, inputs, train=True, dropout_key=dropout_key
+                params, batch_stats, inputs, train=True, key=network_key
             )
             loss, sums = self.task.loss(outputs, batch, epoch, loss_key)
             return loss, (batch_stats, sums)
@@ -155,7 +162,7 @@ class Experiment:
         gradient = jax.grad(loss_fn, has_aux=True)
         parts = self.config.accumulate
         if parts == 1:
-            return gradient(params, batch_stats, batch, dropout_key)
+            return gradient(params, batch_stats, batch, network_key)
 
         def one_part(carry, part):
             grads, batch_stats, sums = carry
@@ -170,7 +177,7 @@ class Experiment:
         # Part i takes every parts-th sample from i on: each device goes on with the samples that it has.
         split = jax.tree.map(lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), batch)
         (grads, batch_stats, sums), _ = jax.lax.scan(
-            one_part, nothing, (split, jax.random.split(dropout_key, parts))
+            one_part, nothing, (split, jax.random.split(network_key, parts))
         )
         return optax.tree.scale(1 / parts, grads), (batch_stats, sums)
 
@@ -184,6 +191,12 @@ def make_schedule(config: ConfigDict, task: Task, epoch_steps: int) -> optax.Sch
         steps_per_epoch=epoch_steps,
         published_warm_up=task.published_warm_up,
     )
+
+
+def rate_ratios(config: ConfigDict) -> dict[str, float]:
+    """Which parts of the network learn at another rate than the schedule's, by name, and its multiple."""
+    text = config.get("text")
+    return {TEXT_TOWER: text.lr_ratio} if text and text.source == "clip" else {}
 
 
 def make_plateau(config: ConfigDict, schedule: optax.Schedule, epoch_steps: int) -> Plateau | None:

@@ -1,6 +1,7 @@
 """Pickles of other programs, read without letting them run anything."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,19 @@ _ALLOWED = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype} | {
 _ALLOWED["_codecs", "encode"] = lambda text, encoding: text.encode("latin1")
 
 
-class _Forbidden(Exception):
+class Forbidden(Exception):
     """Names what a pickle asks for and does not get."""
 
 
-class _Unpickler(pickle.Unpickler):
+class RestrictedUnpickler(pickle.Unpickler):
+    """Loads nothing but what is `allowed`: what stands in for it, by its module and its name."""
+
+    allowed: Mapping[tuple[str, str], Any] = _ALLOWED
+
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
-            raise _Forbidden(f"{module}.{name}")
-        return _ALLOWED[module, name]
+        if (module, name) not in self.allowed:
+            raise Forbidden(f"{module}.{name}")
+        return self.allowed[module, name]
 
 
 def read_pickle(path: Path) -> Any:
@@ -41,10 +46,10 @@ def read_pickle(path: Path) -> Any:
     """
     try:
         with path.open("rb") as file:
-            return _Unpickler(file).load()
+            return RestrictedUnpickler(file).load()
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file") from None
-    except _Forbidden as error:
+    except Forbidden as error:
         raise UserError(
             f"{path}: asks for {error}; of pickles only dicts, lists, text, numbers and NumPy arrays are read"
         ) from None

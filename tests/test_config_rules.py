@@ -155,6 +155,22 @@ def test_a_key_that_a_config_lacks_is_not_checked():
             "config.accumulate=2: allowed is 1 with config.task.text_weight=0.8",
         ),
         (
+            ["text.source=bert"],
+            "config.text.source='bert': allowed is one of features, clip",
+        ),
+        (
+            ["text.source=clip", "text.lr_ratio=-0.1"],
+            "config.text.lr_ratio=-0.1: allowed is 0 or more",
+        ),
+        (
+            ["text.source=clip", "text.features=a.npz"],
+            "config.text.features='a.npz': allowed is '' with config.text.source='clip'",
+        ),
+        (
+            ["text.weights=ViT-B-32.pt"],
+            "config.text.weights='ViT-B-32.pt': allowed is '' with config.text.source='features'",
+        ),
+        (
             ["text.synonyms=a.txt"],
             "config.text.synonyms='a.txt': allowed is a file only beside GAP's other file",
         ),

@@ -12,6 +12,7 @@ from rgbd_jax.models.graph_network import STAGES
 from rgbd_jax.models.initializers import kaiming_normal, uniform
 from rgbd_jax.models.skeleton_graph import PARTS, bone_transform, part_means
 from rgbd_jax.models.text_heads import INITIAL_SCALE, TEXT_FEATURES
+from rgbd_jax.models.text_tower import TextTower
 
 
 class GAP(CTRGCN):
@@ -26,6 +27,7 @@ class GAP(CTRGCN):
         num_persons: int,
         k: int = 0,
         text_width: int = 512,
+        text_tower: TextTower | None = None,
         in_channels: int = 3,
         base_width: int = 64,
         stages: Sequence[int] = STAGES,
@@ -38,6 +40,7 @@ class GAP(CTRGCN):
         Args:
           k: of the transform I − B^k of the input (`bone_transform`): 0 sees joints, 1 bones.
           text_width: width of the text vectors that the features are compared with.
+          text_tower: makes those vectors in training; None: they come from elsewhere.
           layout, num_persons, in_channels, base_width, stages, adaptive, drop_out, dtype: see `CTRGCN`.
         """
         super().__init__(
@@ -63,16 +66,18 @@ class GAP(CTRGCN):
             }
         )
         self.logit_scale = nnx.Param(jnp.full(len(TEXT_FEATURES), INITIAL_SCALE))
+        self.text_tower = text_tower
 
     def __call__(self, x: jax.Array, *, train: bool, rngs: nnx.Rngs | None = None) -> dict[str, jax.Array]:
         """Classify clips, and describe them in the space of the text vectors.
 
         Args:
-          x, train, rngs: as for `GraphNetwork`.
+          x, train: as for `GraphNetwork`.
+          rngs: likewise; in training a text tower needs the stream `texts`.
 
         Returns:
           What `GraphNetwork` returns, and text_features (5, B, W) and logit_scale (5,), in the order of
-          `TEXT_FEATURES`.
+          `TEXT_FEATURES`; with a text tower, in training, class_texts (5, K, W).
         """
         dtype = self.logit_scale.dtype
         transform = jnp.asarray(bone_transform(self.layout, self.k), dtype)
@@ -85,4 +90,7 @@ class GAP(CTRGCN):
         parts = jnp.einsum("pv,cbv->pbc", means, joints)
         heads = [self.part_heads[part](pooled) for part, pooled in zip(PARTS, parts, strict=True)]
         text_features = jnp.stack([self.global_head(out["pooled"]), *heads])
-        return out | {"text_features": text_features, "logit_scale": self.logit_scale[...]}
+        out |= {"text_features": text_features, "logit_scale": self.logit_scale[...]}
+        if train and self.text_tower is not None:
+            out["class_texts"] = self.text_tower(rngs.texts())
+        return out

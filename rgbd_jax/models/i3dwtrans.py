@@ -12,6 +12,7 @@ from rgbd_jax.models.dense import NormDense
 from rgbd_jax.models.inception import SpatialNetwork
 from rgbd_jax.models.temporal_network import BRANCHES, TemporalNetwork, join_branches
 from rgbd_jax.models.text_heads import TextHeads
+from rgbd_jax.models.text_tower import TextTower
 
 WIDTH = 512
 # What each trunk shows in pictures.
@@ -96,15 +97,25 @@ class Trunk(nnx.Module):
 class I3DWTrans(Trunk):
     """The network for one modality, RGB or depth."""
 
-    def __init__(self, *, num_classes: int, text_width: int = 0, rngs: nnx.Rngs, **options):
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        text_width: int = 0,
+        text_tower: TextTower | None = None,
+        rngs: nnx.Rngs,
+        **options,
+    ):
         """
         Args:
           text_width: of the text vectors that the features are compared with in training; 0: none are.
+          text_tower: makes those vectors; None: they come from elsewhere.
           options: see `Trunk`.
         """
         super().__init__(rngs=rngs, **options)
         self.heads = nnx.Dict({name: NormDense(self.width, num_classes, rngs=rngs) for name in BRANCHES})
         self.text_heads = TextHeads(self.width, text_width, rngs=rngs) if text_width else None
+        self.text_tower = text_tower
 
     def __call__(
         self, inputs: dict[str, jax.Array], *, train: bool, rngs: nnx.Rngs | None = None
@@ -115,13 +126,15 @@ class I3DWTrans(Trunk):
           inputs: clip (B, T, H, W, 3), about −1 to 1; and with frame rank pooling heat (B, T, H, W, 1), 0 to
             2, H and W multiples of 32.
           train: use and record the batch's own statistics, drop out, draw the frames of the branches.
-          rngs: with the stream `dropout`; without it training takes the frames that evaluation does.
+          rngs: with the stream `dropout`; without it training takes the frames that evaluation does. A text
+            tower needs the stream `texts`.
 
         Returns:
           small, media, large: the branches' logits (B, K); distillation: the loss of each sample (B,); and
           what pictures show: attention_small, _media, _large and enhancement of `TemporalNetwork`, features,
           mixed_4b and mixed_5c of `SpatialNetwork`. With a text width, what `TextHeads` makes of the mean of
-          the branches' features. All at least in float32.
+          the branches' features; with a text tower, in training, class_texts (5, K, W). All at least in
+          float32.
 
         Raises:
           ValueError: if the clip does not have clip_length frames or the heat map does not fit.
@@ -130,6 +143,8 @@ class I3DWTrans(Trunk):
         out = self.temporal(frames.pop("projected"), train=train, rngs=rngs)
         if self.text_heads is not None:
             out |= self.text_heads(sum(out[name] for name in BRANCHES) / len(BRANCHES))
+        if train and self.text_tower is not None:
+            out["class_texts"] = self.text_tower(rngs.texts())
         return frames | out | {name: self.heads[name](out[name]) for name in BRANCHES}
 
 

@@ -41,18 +41,18 @@ class RgbdTask(VideoTask):
     def __init__(self, config: ConfigDict, data: Any, *, training: bool):
         super().__init__(config, data)
         (self.view,) = data.modalities
-        self._text = TextSupervision(config, data) if training and config.task.text_weight else None
+        self._text = TextSupervision(config, data, training=training)
 
     @property
     def reported(self) -> tuple[str, ...]:
-        reported = (*super().reported, "branch_similarity")
-        return (*reported, "text_loss") if self._config.task.text_weight else reported
+        return (*super().reported, "branch_similarity", *self._text.reported)
 
     def _network(self, rngs: nnx.Rngs) -> nnx.Module:
         config = self._config
         return I3DWTrans(
             num_classes=self._num_classes,
             text_width=config.text.width if config.task.text_weight else 0,
+            text_tower=self._text.tower,
             rngs=rngs,
             **self._trunk_options(),
         )
@@ -72,11 +72,7 @@ class RgbdTask(VideoTask):
         )
         loss, sums = self._whole_loss(losses, outputs, logits, batch, epoch)
         sums["branch_similarity"] = branch_similarity(outputs).sum()
-        if self._text:
-            text_loss = self._text.loss(outputs, batch, key)
-            loss += text_loss
-            sums |= {"text_loss": text_loss * len(labels), "loss": loss * len(labels)}
-        return loss, sums
+        return self._text.add_to(loss, sums, outputs, batch, key)
 
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         temperature = 1.0

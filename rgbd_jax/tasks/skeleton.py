@@ -60,11 +60,11 @@ class SkeletonTask:
                 )
         self._config = config
         self._num_classes = data.num_classes
-        self._text = TextSupervision(config, data) if training and config.task.text_weight else None
+        self._text = TextSupervision(config, data, training=training)
 
     @property
     def reported(self) -> tuple[str, ...]:
-        return ("loss", "top1", "text_loss") if self._config.task.text_weight else ("loss", "top1")
+        return ("loss", "top1", *self._text.reported)
 
     @property
     def view(self) -> str:
@@ -77,7 +77,13 @@ class SkeletonTask:
         layout = model.layout
         if layout == "ucla20" and "ucla_bones" in parity(self._config):
             layout = "ucla20_published"
-        own_options = {"k": model.k, "text_width": self._config.text.width} if model.name == "gap" else {}
+        own_options = {}
+        if model.name == "gap":
+            own_options = {
+                "k": model.k,
+                "text_width": self._config.text.width,
+                "text_tower": self._text.tower,
+            }
         return NETWORKS[model.name](
             num_classes=self._num_classes,
             layout=layout,
@@ -125,12 +131,8 @@ class SkeletonTask:
         del epoch
         labels = batch["label"]
         loss = cross_entropy(outputs["logits"], labels, self._config.task.label_smoothing).mean()
-        sums = {"top1": correct(outputs["logits"], labels).sum()}
-        if self._text:
-            text_loss = self._text.loss(outputs, batch, key)
-            loss += text_loss
-            sums["text_loss"] = text_loss * len(labels)
-        return loss, sums | {"loss": loss * len(labels)}
+        sums = {"top1": correct(outputs["logits"], labels).sum(), "loss": loss * len(labels)}
+        return self._text.add_to(loss, sums, outputs, batch, key)
 
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         del epoch

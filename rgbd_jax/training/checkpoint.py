@@ -15,7 +15,7 @@ import jax
 from orbax.checkpoint import v1 as ocp
 
 from rgbd_jax.errors import OutsideError, UserError
-from rgbd_jax.training.state import Arrays, TrainState, named_leaves
+from rgbd_jax.training.state import TEXT_TOWER, Arrays, TrainState, is_part, named_leaves
 
 FORMAT = 1
 
@@ -194,7 +194,8 @@ def load_weights(
     """The parameters to evaluate with (the moving average where there is one) and the batch statistics.
 
     Args:
-      params, batch_stats: of the network that is to receive them; their shapes are what counts.
+      params, batch_stats: of the network that is to receive them; their shapes are what counts. What of a
+        network only training needs may be left out.
 
     Raises:
       UserError: if the checkpoint is of another network.
@@ -256,7 +257,7 @@ def _mismatches(saved: Any, want: Any) -> list[str]:
     return [
         f"{name} is {found.get(name, 'absent')}, needed is {needed.get(name, 'none')}"
         for name in sorted(found.keys() | needed.keys())
-        if found.get(name) != needed.get(name)
+        if found.get(name) != needed.get(name) and (name in needed or not is_part(name, (TEXT_TOWER,)))
     ]
 
 

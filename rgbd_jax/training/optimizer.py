@@ -1,11 +1,15 @@
 """Optimizers and learning-rate schedules, put together from Optax."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+
+from rgbd_jax.training.state import Arrays, is_part, named_leaves
 
 
 def learning_rate(
@@ -84,6 +88,7 @@ def make_optimizer(
     nesterov: bool,
     weight_decay: float,
     clip_norm: float,
+    rate_ratios: Mapping[str, float] = MappingProxyType({}),
 ) -> optax.GradientTransformation:
     """The gradient transformation of a run.
 
@@ -91,6 +96,8 @@ def make_optimizer(
       name: `sgd` (weight decay added to the gradient of every parameter, as PyTorch does), `adam` (no decay)
         or `adamw` (decoupled decay).
       clip_norm: largest global L2 norm of the gradient, before the decay is added; 0 for no clipping.
+      rate_ratios: by the names of parts of the network, their learning rates as multiples of the schedule's;
+        0 keeps a part as it is. Other parts have 1.
     """
     if name == "sgd":
         rule = optax.chain(
@@ -100,4 +107,23 @@ def make_optimizer(
         rule = optax.adam(schedule)
     else:
         rule = optax.adamw(schedule, weight_decay=weight_decay)
-    return optax.chain(optax.clip_by_global_norm(clip_norm), rule) if clip_norm else rule
+    if clip_norm:
+        rule = optax.chain(optax.clip_by_global_norm(clip_norm), rule)
+    for part, ratio in rate_ratios.items():
+        if ratio != 1:
+            # Of each of these rules the update, decay included, is proportional to the rate.
+            rule = optax.chain(rule, _scale_part(part, ratio))
+    return rule
+
+
+def _scale_part(part: str, factor: float) -> optax.GradientTransformation:
+    """Scales the updates of the parts of the network that are called so."""
+
+    def scale(updates: Arrays, params: Arrays | None) -> Arrays:
+        del params
+        leaves = [
+            factor * leaf if is_part(name, (part,)) else leaf for name, leaf in named_leaves(updates).items()
+        ]
+        return jax.tree.unflatten(jax.tree.structure(updates), leaves)
+
+    return optax.stateless(scale)

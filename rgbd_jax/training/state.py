@@ -4,6 +4,7 @@ A Flax NNX module is split once into its structure and its arrays. From then on 
 statistics are nested dicts that travel through `jax.jit` and `jax.value_and_grad` like any other arrays.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import flax.struct
@@ -14,6 +15,9 @@ import optax
 from flax import nnx
 
 Arrays = dict[str, Any]
+
+# The transformer of texts is called so in all networks, wherever it stands; only training needs it.
+TEXT_TOWER = "text_tower"
 
 
 class Network:
@@ -39,11 +43,15 @@ class Network:
         x: Any,
         *,
         train: bool,
-        dropout_key: jax.Array | None = None,
+        key: jax.Array | None = None,
     ) -> tuple[dict[str, jax.Array], Arrays]:
-        """The module's named outputs, and the batch statistics after the call."""
+        """The module's named outputs, and the batch statistics after the call.
+
+        Args:
+          key: of all that the module draws at random; None if it draws nothing.
+        """
         module = nnx.merge(self._structure, params, batch_stats)
-        rngs = None if dropout_key is None else nnx.Rngs(dropout=dropout_key)
+        rngs = None if key is None else nnx.Rngs(key)
         outputs = module(x, train=train, rngs=rngs)
         return outputs, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
@@ -85,6 +93,11 @@ def named_leaves(tree: Any) -> dict[str, Any]:
         jax.tree_util.keystr(path, simple=True, separator="/"): leaf
         for path, leaf in jax.tree.leaves_with_path(tree)
     }
+
+
+def is_part(name: str, parts: Collection[str]) -> bool:
+    """Whether a leaf, by its path, belongs to one of the parts of a network that are called so."""
+    return not set(parts).isdisjoint(name.split("/"))
 
 
 def create_state(

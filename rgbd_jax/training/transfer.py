@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from rgbd_jax.errors import UserError
 from rgbd_jax.training.checkpoint import describe, load_weights, resolve, saved_shapes
-from rgbd_jax.training.state import Arrays, TrainState, named_leaves
+from rgbd_jax.training.state import Arrays, TrainState, is_part, named_leaves
 
 # What gives the scores of the classes is called so in all networks.
 HEADS = frozenset(("heads", "classifier"))
@@ -122,7 +122,7 @@ def _check_fit(checkpoint: Path, part: str, saved: Arrays, params: Arrays) -> No
 
 def _is_of_classes(name: str, shape: tuple[int, ...], class_names: Sequence[str]) -> bool:
     """Whether an array belongs to a head and has a column for each class."""
-    return bool(HEADS.intersection(name.split("/"))) and shape[-1:] == (len(class_names),)
+    return is_part(name, HEADS) and shape[-1:] == (len(class_names),)
 
 
 def _fill(fresh: Arrays, saved: Mapping[str, Any], but: Collection[str]) -> tuple[Arrays, list[str]]:

@@ -1,9 +1,10 @@
-"""The tables of CLIP's text transformer, as OpenAI and as Hugging Face name it, and its size.
+"""The tables of CLIP's text transformer, as OpenAI and as Hugging Face name it, and its sizes.
 
 Both come with an image transformer, or with scales, that have no place here.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,6 +18,7 @@ IGNORED = (
     r"logit_scale",
     r"input_resolution|context_length|vocab_size",
     r"text_model\.embeddings\.position_ids",
+    r"transformer\.resblocks\.\d+\.attn_mask",
 )
 
 
@@ -102,6 +104,10 @@ HUGGING_FACE = (
 )
 
 
+# The variables whose shapes tell the sizes; and what a block is called.
+_SIZED = ("params/embedding", "params/positions", "params/projection")
+_BLOCK = rf"{_OPENAI_BLOCK}|{_HUGGING_FACE_BLOCK}"
+
 # A tensor by which each is known.
 _FIRST = {
     "token_embedding.weight": OPENAI,
@@ -122,4 +128,32 @@ def clip_text_rules(state_dict: Mapping[str, np.ndarray]) -> tuple[Rule, ...]:
     raise UserError(
         f"the weights of CLIP's text transformer have {' (OpenAI) or '.join(_FIRST)} (Hugging Face); found"
         f" are {len(state_dict)} tensors without, the first is {found}"
+    )
+
+
+def clip_text_sizes(state_dict: Mapping[str, np.ndarray], rules: Sequence[Rule]) -> dict[str, int]:
+    """The sizes of the transformer that these weights are of: the fields of `models.clip_text.CLIPTextSize`.
+
+    Args:
+      rules: the table for their names.
+
+    Raises:
+      UserError: if a tensor that tells them is missing or has another number of axes.
+    """
+    shapes = {
+        rule.path: rule.transform(tensor).shape
+        for name, tensor in state_dict.items()
+        for rule in rules
+        if rule.path in _SIZED and np.ndim(tensor) == 2 and re.fullmatch(rule.pattern, name)
+    }
+    if missing := set(_SIZED) - shapes.keys():
+        names = [rule.pattern.replace("\\", "") for rule in rules if rule.path in missing]
+        raise UserError(
+            f"the weights of CLIP's text transformer have {', '.join(names)}, of two axes; found are"
+            f" {len(state_dict)} tensors without"
+        )
+    blocks = {match.group() for name in state_dict if (match := re.match(_BLOCK, name))}
+    (vocabulary, width), (context, _), (_, text_width) = map(shapes.get, _SIZED)
+    return dict(
+        width=width, num_blocks=len(blocks), text_width=text_width, vocabulary=vocabulary, context=context
     )

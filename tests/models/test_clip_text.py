@@ -14,7 +14,7 @@ from golden.weights import golden_array
 
 from rgbd_jax.errors import UserError
 from rgbd_jax.models.clip_text import VARIANTS, CLIPText, CLIPTextSize
-from rgbd_jax.weights.clip_text import IGNORED, clip_text_rules
+from rgbd_jax.weights.clip_text import IGNORED, clip_text_rules, clip_text_sizes
 
 
 def filled(size, state_dict, **options):
@@ -92,6 +92,12 @@ def renamed(state_dict):
 def test_the_same_weights_as_hugging_face_names_them(case, size, state_dict, encode):
     other = filled(size, renamed(state_dict))
     np.testing.assert_array_equal(other(case["clip_tokens"]), encode(case["clip_tokens"]))
+
+
+def test_the_weights_tell_the_sizes(size, state_dict):
+    for tensors in (state_dict, renamed(state_dict)):
+        found = clip_text_sizes(tensors, clip_text_rules(tensors))
+        assert CLIPTextSize(**found) == size
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ def config(*overrides):
 
 def supervision(*overrides):
     changed = config(*overrides)
-    return TextSupervision(changed, configured_shape(changed.data))
+    return TextSupervision(changed, configured_shape(changed.data), training=True)
 
 
 def without_choice(taught):
@@ -119,7 +119,7 @@ def test_classes_are_found_by_name():
     shape = configured_shape(changed.data)
     names = read_prompts(prompt_file("nw_ucla")).names
     reordered = types.SimpleNamespace(num_classes=10, class_names=names[::-1])
-    ours, turned = (TextSupervision(changed, data)._table for data in (shape, reordered))
+    ours, turned = (TextSupervision(changed, data, training=True)._table for data in (shape, reordered))
     np.testing.assert_array_equal(
         ours.rows[ours.parts], np.asarray(turned.rows)[np.asarray(turned.parts)[:, ::-1]]
     )
@@ -137,4 +137,4 @@ def test_what_does_not_fit_is_refused(overrides, message):
     changed = config(*overrides)
     data = types.SimpleNamespace(num_classes=10)
     with pytest.raises(UserError, match=message):
-        TextSupervision(changed, data)
+        TextSupervision(changed, data, training=True)

@@ -2,27 +2,19 @@
 
 import gzip
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
+from weight_files import write_vocabulary
 
 from rgbd_jax.errors import UserError
 from rgbd_jax.text.gap_prompts import read_gap_prompts
-from rgbd_jax.text.tokenizer import CONTEXT, END, NUM_MERGES, START, Tokenizer
+from rgbd_jax.text.tokenizer import CONTEXT, END, START, Tokenizer
 
 
 @pytest.fixture(scope="module")
 def vocabulary(tmp_path_factory):
-    """CLIP's vocabulary as far as the reference sentences use it: the other merges never happen."""
-    merges = {}
-    for line in (Path(__file__).parent / "clip_merges.txt").read_text().splitlines():
-        rank, merge = line.split(" ", 1)
-        merges[int(rank)] = merge
-    lines = [merges.get(rank, f"unused{rank} unused{rank}") for rank in range(NUM_MERGES)]
-    path = tmp_path_factory.mktemp("vocabulary") / "merges.txt.gz"
-    path.write_bytes(gzip.compress("\n".join(["#version", *lines, "one more", ""]).encode(), 1))
-    return path
+    return write_vocabulary(tmp_path_factory.mktemp("vocabulary") / "merges.txt.gz")
 
 
 @pytest.fixture(scope="module")

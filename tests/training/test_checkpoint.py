@@ -134,6 +134,21 @@ def test_weights_of_another_network_are_refused(run):
         load_weights(resolve(run), other.params, other.batch_stats, PLACEMENT)
 
 
+def test_what_only_training_needs_is_passed_over(tmp_path):
+    """Where it is not asked for; nothing else is."""
+    state = make_state()
+    layers = state.params["layers"]
+    params = state.params | {"text_tower": {"embedding": jnp.ones(3)}}
+    with Checkpoints(tmp_path / "checkpoints", best_metric="top1") as checkpoints:
+        checkpoints.save(state.replace(params=params), numbers(), description(1), None)
+    found, _ = load_weights(resolve(tmp_path), state.params, state.batch_stats, PLACEMENT)
+    assert_equal_trees(found, state.params)
+    found, _ = load_weights(resolve(tmp_path), params, state.batch_stats, PLACEMENT)
+    assert_equal_trees(found, params)
+    with pytest.raises(UserError, match=r"another network: layers/1/bias is \(2,\), needed is none"):
+        load_weights(resolve(tmp_path), {"layers": {0: layers[0]}}, state.batch_stats, PLACEMENT)
+
+
 @pytest.mark.parametrize("inside", ["", "checkpoints", "checkpoints/7"])
 def test_a_folder_without_checkpoint_is_named(tmp_path, inside):
     (tmp_path / "run" / inside).mkdir(parents=True)

@@ -111,6 +111,31 @@ def test_sgd_is_nesterov_with_decay_on_every_parameter_as_in_pytorch():
         np.testing.assert_allclose(params["bias"], p, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_parts_learn_at_their_own_rates(name):
+    """As if the schedule were theirs, wherever they stand in the network; others at that of the schedule."""
+    options = dict(name=name, momentum=0.9, nesterov=True, weight_decay=0.1, clip_norm=0.0)
+    leaf = jnp.array([1.0, -2.0])
+    network = {"head": leaf, "stream": {"tower": [leaf]}}
+    grads = [jax.tree.map(lambda x, s=scale: s * x, network) for scale in (0.3, -0.2)]
+
+    def learn(rate, **ratios):
+        optimizer = make_optimizer(optax.constant_schedule(rate), rate_ratios=ratios, **options)
+        params, state = network, optimizer.init(network)
+        with jax.numpy_dtype_promotion("standard"):  # Optax counts in integers
+            for grad in grads:
+                updates, state = optimizer.update(grad, state, params)
+                params = optax.apply_updates(params, updates)
+        return params["head"], params["stream"]["tower"][0]
+
+    whole, quarter = learn(0.5), learn(0.125)
+    found = learn(0.5, tower=0.25)
+    np.testing.assert_array_equal(found[0], whole[0])
+    np.testing.assert_allclose(found[1], quarter[1], rtol=1e-6)
+    np.testing.assert_array_equal(learn(0.5, tower=0.0)[1], leaf)
+    np.testing.assert_array_equal(learn(0.5, tower=1.0), whole)
+
+
 def test_clipping_limits_the_global_norm_before_the_decay():
     optimizer = make_optimizer(
         optax.constant_schedule(1.0),

@@ -1,10 +1,9 @@
 """Files of weights in the format of safetensors."""
 
-import json
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from weight_files import write_safetensors
 
 from rgbd_jax.errors import UserError
 from rgbd_jax.weights.safetensors import read_safetensors
@@ -16,23 +15,11 @@ TENSORS = {
     "scale": np.array(2.5, np.float32),
     "count": np.array([7], np.int64),
 }
-NAMES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64"}
-
-
-def write(path, tensors, **changes):
-    header, data = {"__metadata__": {"format": "pt"}}, b""
-    for name, tensor in tensors.items():
-        offsets = [len(data), len(data) + tensor.nbytes]
-        header[name] = {"dtype": NAMES[str(tensor.dtype)], "shape": tensor.shape, "data_offsets": offsets}
-        header[name] |= changes
-        data += tensor.tobytes()
-    text = json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
 
 
 def test_tensors(tmp_path):
     path = tmp_path / "model.safetensors"
-    write(path, TENSORS)
+    write_safetensors(path, TENSORS)
     read = read_safetensors(path)
     assert read.keys() == TENSORS.keys()
     for name, tensor in TENSORS.items():
@@ -58,7 +45,7 @@ def test_as_the_library_writes_them(tmp_path):
 )
 def test_faulty_entries(tmp_path, changes, message):
     path = tmp_path / "model.safetensors"
-    write(path, TENSORS, **changes)
+    write_safetensors(path, TENSORS, **changes)
     with pytest.raises(UserError) as error:
         read_safetensors(path)
     assert str(error.value).startswith(str(path)) and message in str(error.value)
@@ -66,7 +53,7 @@ def test_faulty_entries(tmp_path, changes, message):
 
 def test_a_file_that_ends_early(tmp_path):
     path = tmp_path / "model.safetensors"
-    write(path, TENSORS)
+    write_safetensors(path, TENSORS)
     whole = path.read_bytes()
     for size, message in (
         (len(whole) - 4, "count are not all"),
