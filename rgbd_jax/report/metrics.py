@@ -22,6 +22,7 @@ def summary(scores: Scores) -> dict[str, float]:
       count: number of samples.
       top1_<name>: where there are branches, of each of them, and `top1_<name>+<name>` of the sum of their
         logits for each pair and each published sum; top1_published: the best of the published sums.
+      top1_<stream>: of an ensemble, of each of its streams.
     """
     support, recall, _ = class_figures(confusion_matrix(scores))
     return {
@@ -31,6 +32,7 @@ def summary(scores: Scores) -> dict[str, float]:
         "loss": float(cross_entropy(scores).mean()),
         "count": len(scores.ids),
         **branch_accuracies(scores),
+        **{f"top1_{part.stream}": top_k(part, 1) for part in scores.streams},
     }
 
 

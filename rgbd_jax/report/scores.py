@@ -27,6 +27,8 @@ class Scores:
       data_set, split, stream: where the samples come from and what of them was seen; "" if unknown.
       branches: logits of the network's branches by name, each like `logits`; empty if it has but one.
       published: sums of branches, by name, the best of which is the published figure.
+      streams: of an ensemble, the scores that it is the sum of; `write_scores` leaves them to files of their
+        own.
 
     Raises:
       ValueError: if these do not fit together.
@@ -41,6 +43,7 @@ class Scores:
     stream: str = ""
     branches: Mapping[str, np.ndarray] = field(default_factory=dict)
     published: tuple[tuple[str, ...], ...] = ()
+    streams: tuple["Scores", ...] = ()
 
     def __post_init__(self):
         count, classes = self.ids.size, len(self.class_names)

@@ -22,6 +22,8 @@ class Task(Protocol):
       view: what of the data the network sees, a word for the score file; for example the stream.
       published: sums of logits, each a tuple of names of `logits`, the best of which is the published figure;
         empty where the first of the logits is.
+      streams: those of `logits` that come from networks of their own, each with score files of its own, by
+        what of the data it sees; the whole is their published sum. Empty where there is but one network.
       pictured: names of the outputs that the pictures are drawn from; those that a network lacks are passed
         over. The samples are their first axis.
     """
@@ -29,6 +31,7 @@ class Task(Protocol):
     reported: tuple[str, ...]
     view: str
     published: tuple[tuple[str, ...], ...]
+    streams: tuple[str, ...]
     pictured: tuple[str, ...]
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:

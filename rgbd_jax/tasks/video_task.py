@@ -25,6 +25,7 @@ class VideoTask(abc.ABC):
 
     modalities: ClassVar[tuple[tuple[str, ...], ...]]
     branches: ClassVar[tuple[str, ...]]
+    streams = ()
 
     def __init__(self, config: ConfigDict, data: Any):
         """
