@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from rgbd_jax.errors import UserError
+from rgbd_jax.streams import ALL
 
 # The published behaviours that `config.parity` can ask for; docs/parity.md says what each one is.
 PARITY = ("ucla_bones", "rgbd_warm_up")
@@ -175,6 +176,15 @@ RELATIONS = (
         for source, keys in TEXT_SOURCES.items()
         for key in keys
     ),
+    # Networks side by side share no parameters, but would share the norm of all their gradients.
+    (
+        "optimizer.clip_norm",
+        "task.stream",
+        "0 with",
+        lambda c: c["task.stream"] != ALL or not c["optimizer.clip_norm"],
+    ),
+    # Each of them has its own.
+    ("model.k", "task.stream", "0 with", lambda c: c["task.stream"] != ALL or not c["model.k"]),
     # The first heat map belongs to the window that the clip begins with.
     (
         "task.rank_pooling",

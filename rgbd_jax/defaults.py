@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from ml_collections import ConfigDict
 
 from rgbd_jax.errors import UserError
-
-# What the skeleton task sees of the joints: positions, bones, and the change of both from frame to frame.
-STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+from rgbd_jax.streams import ALL, STREAMS, set_stream
 
 
 def general_config() -> ConfigDict:
@@ -69,7 +67,7 @@ def skeleton_config() -> ConfigDict:
     task = config.task
     task.name = "skeleton"
     task.feeder = "ntu"  # whose preparation and augmentation: ntu or ucla
-    task.stream = "joint"
+    task.stream = "joint"  # or all of them in one run, see rgbd_jax.streams
     task.window = 64  # frames that the network sees
     task.label_smoothing = 0.0
     add_text(config)
@@ -164,18 +162,16 @@ def add_text(config: ConfigDict) -> None:
 
 
 def skeleton_variant(variant: str) -> tuple[ConfigDict, set[str]]:
-    """The config of a variant such as `bone` or `joint,plain,debug`, and its flags.
+    """The config of a variant such as `bone`, `all` or `joint,plain,debug`, and its flags.
 
     With text it is GAP's, whose network makes bones of joints; `plain` is CTR-GCN, which is given bones.
     """
-    stream, flags = split_variant(variant, one_of=STREAMS, flags=("plain", "debug"))
+    stream, flags = split_variant(variant, one_of=(*STREAMS, ALL), flags=("plain", "debug"))
     config = skeleton_config()
-    config.task.stream = stream
     if "plain" not in flags:
         config.model.name = "gap"
-        config.model.k = 1 if stream.startswith("bone") else 0
-        config.task.stream = stream.replace("bone", "joint")
         config.task.text_weight = 1.0
+    set_stream(config, stream)
     return config, flags
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from rgbd_jax.command import ArgumentParser, run_command
-from rgbd_jax.defaults import STREAMS
 from rgbd_jax.errors import UserError
 from rgbd_jax.report.ensemble import check_classes, combine, default_weights, join, search_weights
 from rgbd_jax.report.metrics import top_k
 from rgbd_jax.report.published_scores import Labels, labelled, labels_of, read_labels, read_score_pickle
 from rgbd_jax.report.scores import Scores, read_scores, write_scores
+from rgbd_jax.streams import STREAMS
 
 PUBLISHED_NAME = "epoch1_test_score.pkl"
 

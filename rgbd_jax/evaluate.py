@@ -8,6 +8,7 @@ What stands in brackets is one compiled step, the same that the training loop va
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import Split, evaluation_batches, open_configured_split
 from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.experiment import compiled_evaluation
+from rgbd_jax.report.ensemble import combine_streams
 from rgbd_jax.report.evaluation import write_evaluation
 from rgbd_jax.report.files import new_folder, remove_folder
 from rgbd_jax.report.scores import Scores
@@ -129,18 +131,22 @@ def make_scorer(
             for name, found in outputs.items():
                 logits[name].append(np.asarray(found)[real])
         branches = {name: np.concatenate(found) for name, found in logits.items()}
-        return Scores(
+        scores = Scores(
             ids=np.concatenate(ids),
             logits=next(iter(branches.values())),
             labels=np.concatenate(labels),
             class_names=tuple(split.class_names),
-            branches=branches if len(branches) > 1 else {},
+            branches=branches if len(branches) > 1 and not task.streams else {},
             published=task.published,
             lengths=np.concatenate(lengths) if lengths else None,
             data_set=split.name,
             split=split.split,
             stream=task.view,
         )
+        if not task.streams:
+            return scores
+        # The sum is taken anew, by what the command `ensemble` takes it by: their figures agree to the digit.
+        return combine_streams([replace(scores, logits=branches[name], stream=name) for name in task.streams])
 
     return score
 

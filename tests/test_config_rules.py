@@ -180,3 +180,17 @@ def test_what_texts_need_is_named(texts, message):
     with pytest.raises(UserError) as caught:
         load(*texts)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("optimizer.clip_norm=1", "config.optimizer.clip_norm=1.0: allowed is 0 with"),
+        ("model.k=1", "config.model.k=1: allowed is 0 with"),
+    ],
+)
+def test_what_all_streams_cannot_share_is_named(text, message):
+    load(text)
+    with pytest.raises(UserError) as caught:
+        load(text, "task.stream=all")
+    assert str(caught.value) == f"{message} config.task.stream='all'"

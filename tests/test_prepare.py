@@ -17,6 +17,7 @@ from rgbd_jax.data import loader
 from rgbd_jax.data.ntu import captures
 from rgbd_jax.errors import UserError
 from rgbd_jax.preprocess import skeleton
+from rgbd_jax.streams import STREAMS
 
 GOLDEN = Path(__file__).parent / "golden" / "gap"
 
@@ -58,7 +59,7 @@ def test_reference_numbers_hold_through_records(source, tmp_path):
     reference = np.load(GOLDEN / "feeder_ucla.npz")
     assert batch["id"].tolist() == reference["val_order"].tolist()
     np.testing.assert_array_equal(batch["label"], reference["val_label"])
-    for stream in skeleton.STREAMS:
+    for stream in STREAMS:
         got = jax.vmap(
             lambda clip, stream=stream: skeleton.derive_stream(clip, stream, skeleton.UCLA_PARENTS)
         )(clips)

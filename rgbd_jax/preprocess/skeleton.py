@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+from rgbd_jax.streams import STREAMS
 
 # The parent of each joint, counted from 0; the root (the shoulder end of the spine) is its own. A bone is a
 # joint minus its parent.

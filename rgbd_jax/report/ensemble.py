@@ -76,14 +76,25 @@ def combine(files: Sequence[Scores], weights: Sequence[float]) -> Scores:
     )
 
 
+def combine_streams(streams: Sequence[Scores]) -> Scores:
+    """The sum of streams of the same samples in the same order with the default weights; it keeps them."""
+    return replace(combine(streams, default_weights(streams)), streams=tuple(streams))
+
+
 def default_weights(files: Sequence[Scores]) -> tuple[float, ...]:
     """The published weights of files that say to be streams of a published ensemble; otherwise all 1."""
-    if _only({scores.data_set for scores in files}) in _PUBLISHED_DATA_SETS:
-        streams = [scores.stream for scores in files]
+    return published_weights(
+        _only({scores.data_set for scores in files}), [scores.stream for scores in files]
+    )
+
+
+def published_weights(data_set: str, streams: Sequence[str]) -> tuple[float, ...]:
+    """The published weights of the ensemble of these streams; all 1 where none is published."""
+    if data_set in _PUBLISHED_DATA_SETS:
         for weights in _PUBLISHED_WEIGHTS:
             if sorted(weights) == sorted(streams):
                 return tuple(weights[stream] for stream in streams)
-    return (1.0,) * len(files)
+    return (1.0,) * len(streams)
 
 
 def search_weights(files: Sequence[Scores], start: Sequence[float]) -> tuple[float, ...]:

@@ -23,6 +23,7 @@ def write_evaluation(folder: Path, scores: Scores, extra: dict[str, Any]) -> dic
         errors.csv             id, label, prediction, probability of each wrong sample, the surest first
         metrics.json           data set, split, the summary and `extra`
 
+    and of an ensemble the same of each stream, in a folder of its name.
     `metrics.json` is removed first and written last: its presence says that all the rest is there.
 
     Returns:
@@ -32,6 +33,8 @@ def write_evaluation(folder: Path, scores: Scores, extra: dict[str, Any]) -> dic
       OutsideError: if the disk refuses.
     """
     remove(folder / "metrics.json")
+    for part in scores.streams:
+        write_evaluation(folder / part.stream, part, extra)
     confusion = confusion_matrix(scores)
     write_scores(folder / "scores.npz", scores)
     write_per_class(folder / "per_class.csv", confusion, scores.class_names)

@@ -27,6 +27,7 @@ def summary(scores: Scores) -> dict[str, float]:
         logits for each pair and each published sum; top1_published: the best of the published sums.
       top1_over_16_frames, top1_published_over_16_frames, count_over_16_frames: where some recordings are
         known to have 16 frames or fewer, the same figures without these, as published.
+      top1_<stream>: of an ensemble, of each of its streams.
     """
     support, recall, _ = class_figures(confusion_matrix(scores))
     return {
@@ -37,6 +38,7 @@ def summary(scores: Scores) -> dict[str, float]:
         "count": len(scores.ids),
         **branch_accuracies(scores),
         **figures_without_short(scores),
+        **{f"top1_{part.stream}": top_k(part, 1) for part in scores.streams},
     }
 
 

@@ -28,6 +28,8 @@ class Scores:
       branches: logits of the network's branches by name, each like `logits`; empty if it has but one.
       published: sums of branches, by name, the best of which is the published figure.
       lengths: (N,) int32, how many frames each recording has; None if that is not said.
+      streams: of an ensemble, the scores that it is the sum of; `write_scores` leaves them to files of their
+        own.
 
     Raises:
       ValueError: if these do not fit together.
@@ -43,6 +45,7 @@ class Scores:
     branches: Mapping[str, np.ndarray] = field(default_factory=dict)
     published: tuple[tuple[str, ...], ...] = ()
     lengths: np.ndarray | None = None
+    streams: tuple["Scores", ...] = ()
 
     def __post_init__(self):
         count, classes = self.ids.size, len(self.class_names)

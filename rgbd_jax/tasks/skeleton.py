@@ -18,6 +18,7 @@ from rgbd_jax.models.gap import GAP
 from rgbd_jax.models.skeleton_graph import LAYOUTS
 from rgbd_jax.preprocess import skeleton as preprocess
 from rgbd_jax.report.pictures import motion_picture, skeleton_picture
+from rgbd_jax.streams import ALL, STREAMS, stream_of
 from rgbd_jax.tasks.task import Batch, Outputs, compute_dtype
 from rgbd_jax.tasks.text_supervision import TextSupervision
 
@@ -27,12 +28,13 @@ FEEDERS = {"ntu": preprocess.NTU_PARENTS, "ucla": preprocess.UCLA_PARENTS}
 
 
 class SkeletonTask:
-    """Classifies clips of joints, (B, T, M, V, C)."""
+    """Classifies clips of joints, (B, T, M, V, C), by one stream."""
 
     published = ()
     published_warm_up = None
     trunks = {}
     pictured = ()
+    streams = ()
 
     def __init__(self, config: ConfigDict, data: Any, *, training: bool):
         """
@@ -47,7 +49,7 @@ class SkeletonTask:
         check_choice("model.name", config.model.name, tuple(NETWORKS))
         check_choice("model.layout", config.model.layout, ("ntu25", "ucla20"))
         check_choice("task.feeder", config.task.feeder, tuple(FEEDERS))
-        check_choice("task.stream", config.task.stream, preprocess.STREAMS)
+        check_choice("task.stream", config.task.stream, (*STREAMS, ALL))
         for key, found, allowed in (
             ("model.layout", LAYOUTS[config.model.layout].num_joints, data.num_joints),
             ("task.feeder", len(FEEDERS[config.task.feeder]), data.num_joints),
@@ -69,8 +71,7 @@ class SkeletonTask:
     @property
     def view(self) -> str:
         """The stream, also where the network itself turns joints into bones."""
-        stream, model = self._config.task.stream, self._config.model
-        return stream.replace("joint", "bone") if model.name == "gap" and model.k == 1 else stream
+        return stream_of(self._config)
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         model = self._config.model
@@ -98,7 +99,11 @@ class SkeletonTask:
         )
 
     def prepare(self, batch: Batch, key: jax.Array, *, train: bool) -> jax.Array:
-        """Joints in metres, (B, T, M, V, C), to the clips that the network sees, (B, window, M, V, C).
+        """Joints in metres, (B, T, M, V, C), to the clips that the network sees, (B, window, M, V, C)."""
+        return self.derive(self.clips(batch, key, train=train))
+
+    def clips(self, batch: Batch, key: jax.Array, *, train: bool) -> jax.Array:
+        """What of the raw joints is shown, cut and augmented, before any stream is derived from it.
 
         In training each clip is augmented with the random number that it carries, whatever its place in the
         batch.
@@ -117,13 +122,16 @@ class SkeletonTask:
             return preprocess.ucla_evaluation_clip(joints, num_frames, window=task.window)
 
         feeder = {"ntu": ntu, "ucla": ucla}[task.feeder]
-        parents = FEEDERS[task.feeder]
 
         def one_clip(joints, num_frames, seed):
-            clip = feeder(joints, num_frames, jax.random.fold_in(key, seed))
-            return preprocess.derive_stream(clip, task.stream, parents)
+            return feeder(joints, num_frames, jax.random.fold_in(key, seed))
 
         return jax.vmap(one_clip)(batch["joints"], batch["num_frames"], batch["seed"])
+
+    def derive(self, clips: jax.Array) -> jax.Array:
+        """The stream that the network is given, of `clips`; both (B, window, M, V, C)."""
+        task = self._config.task
+        return jax.vmap(lambda clip: preprocess.derive_stream(clip, task.stream, FEEDERS[task.feeder]))(clips)
 
     def loss(
         self, outputs: Outputs, batch: Batch, epoch: jax.Array, key: jax.Array

@@ -27,6 +27,8 @@ class Task(Protocol):
         `optimizer.learning_rate`; None where it does as ours.
       trunks: names, with a slash behind them, of the parts of the network that are networks for one modality,
         by that modality; empty where there are none.
+      streams: those of `logits` that come from networks of their own, each with score files of its own, by
+        what of the data it sees; the whole is their published sum. Empty where there is but one network.
       pictured: names of the outputs that the pictures are drawn from; those that a network lacks are passed
         over. The samples are their first axis.
     """
@@ -36,6 +38,7 @@ class Task(Protocol):
     published: tuple[tuple[str, ...], ...]
     published_warm_up: str | None
     trunks: Mapping[str, str]
+    streams: tuple[str, ...]
     pictured: tuple[str, ...]
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:

@@ -30,6 +30,7 @@ class VideoTask(abc.ABC):
     branches: ClassVar[tuple[str, ...]]
     warm_up: ClassVar[str]
     trunks: ClassVar[Mapping[str, str]] = {}
+    streams = ()
 
     def __init__(self, config: ConfigDict, data: Any):
         """

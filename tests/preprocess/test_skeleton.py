@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rgbd_jax.preprocess import skeleton
+from rgbd_jax.streams import STREAMS
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "gap"
 
@@ -57,7 +58,7 @@ def ucla_clips(names: np.ndarray, dtype: type) -> tuple[jax.Array, jax.Array]:
     return jnp.asarray(padded), jnp.asarray([len(clip) for clip in clips], jnp.int32)
 
 
-@pytest.mark.parametrize("stream", skeleton.STREAMS)
+@pytest.mark.parametrize("stream", STREAMS)
 def test_ntu_evaluation_equals_reference(ntu_test, stream):
     clips = jax.vmap(skeleton.ntu_evaluation_clip)(ntu_clips(ntu_test))
     got = jax.vmap(lambda clip: skeleton.derive_stream(clip, stream, skeleton.NTU_PARENTS))(clips)
@@ -71,7 +72,7 @@ def test_ntu_evaluation_with_another_crop_and_window_equals_reference(ntu_test):
     np.testing.assert_allclose(got, from_reference(ntu_test["joint_p50_w48"]), rtol=0, atol=NTU_TEST)
 
 
-@pytest.mark.parametrize("stream", skeleton.STREAMS)
+@pytest.mark.parametrize("stream", STREAMS)
 def test_ntu_training_with_recorded_draws_equals_reference(ntu_test, ntu_train, stream):
     def clip(joints, fraction, start, angles):
         length = skeleton.ntu_crop_length(skeleton.count_frames(joints), fraction)
@@ -129,7 +130,7 @@ def test_rotation_is_rigid_and_ordered_x_then_y_then_z():
         np.testing.assert_allclose(got[0, 0, 0], want, atol=1e-6)
 
 
-@pytest.mark.parametrize("stream", skeleton.STREAMS)
+@pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, UCLA_FLOAT64), (np.float32, UCLA_FLOAT32)])
 def test_ucla_evaluation_equals_reference(ucla, stream, dtype, tolerance):
     with jax.enable_x64(dtype is np.float64):
@@ -140,7 +141,7 @@ def test_ucla_evaluation_equals_reference(ucla, stream, dtype, tolerance):
         np.testing.assert_allclose(got, from_reference(ucla[f"val_{stream}"]), rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("stream", skeleton.STREAMS)
+@pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, UCLA_FLOAT64), (np.float32, UCLA_FLOAT32)])
 def test_ucla_training_with_recorded_draws_equals_reference(ucla, stream, dtype, tolerance):
     def clip(joints, num_frames, angles, frames):

@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from rgbd_jax.errors import OutsideError
 from rgbd_jax.report import evaluation
+from rgbd_jax.report.ensemble import combine_streams
 from rgbd_jax.report.evaluation import write_evaluation
 from rgbd_jax.report.pictures import confusion_picture
 from rgbd_jax.report.scores import read_scores
@@ -86,6 +88,30 @@ def test_an_interrupted_evaluation_has_no_metrics(tmp_path, scores, monkeypatch)
     assert not list(tmp_path.glob(".*"))
     write_evaluation(tmp_path, scores, {"checkpoint_step": 2})
     assert (tmp_path / "metrics.json").exists()
+
+
+def test_an_ensemble_has_the_files_of_each_stream(tmp_path, scores, monkeypatch):
+    bones = replace(scores, logits=2 * scores.logits[:, ::-1], stream="bone")
+    joint = combine_streams([scores, bones])
+    metrics = write_evaluation(tmp_path, joint, {"checkpoint_step": 1})
+    np.testing.assert_allclose(joint.logits, scores.logits + bones.logits)
+    own = [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert sorted(path.name for path in own) == ["bone", "joint"]
+    files = {path.name for path in tmp_path.iterdir()} - {"bone", "joint"}
+    for folder, part in ((tmp_path / "joint", scores), (tmp_path / "bone", bones)):
+        assert {path.name for path in folder.iterdir()} == files
+        np.testing.assert_array_equal(read_scores(folder / "scores.npz").logits, part.logits)
+        found = json.loads((folder / "metrics.json").read_text())
+        assert found["checkpoint_step"] == 1
+        assert found["top1"] == metrics[f"top1_{part.stream}"]
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluation, "write_errors", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_evaluation(tmp_path, joint, {"checkpoint_step": 2})
+    assert not (tmp_path / "metrics.json").exists()
 
 
 def test_a_folder_below_a_file_is_trouble_from_outside(tmp_path, scores):

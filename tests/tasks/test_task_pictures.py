@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rgbd_jax.defaults import rgbd_config, skeleton_config
-from rgbd_jax.preprocess.skeleton import NTU_PARENTS, STREAMS, UCLA_PARENTS
+from rgbd_jax.preprocess.skeleton import NTU_PARENTS, UCLA_PARENTS
+from rgbd_jax.streams import STREAMS
 from rgbd_jax.tasks import make_task
 from rgbd_jax.tasks.skeleton import join_bones
 
@@ -92,6 +93,20 @@ def test_a_skeleton_is_drawn_as_its_stream_allows(stream):
     task = make_task(config, types.SimpleNamespace(num_classes=3, num_bodies=2, num_joints=25))
     figures = task.pictures(random(2, 8, 2, 25, 3), {}, 1)
     assert list(figures) == ["motion" if stream.endswith("motion") else "skeleton"]
+    assert task.common_pictures({}) == {}
+
+
+def test_all_streams_are_drawn_in_folders_of_their_own():
+    config = skeleton_config()
+    config.task.stream = "all"
+    task = make_task(config, types.SimpleNamespace(num_classes=3, num_bodies=2, num_joints=25))
+    figures = task.pictures({stream: random(2, 8, 2, 25, 3) for stream in STREAMS}, {}, 1)
+    assert list(figures) == [
+        "joint/skeleton",
+        "bone/skeleton",
+        "joint_motion/motion",
+        "bone_motion/motion",
+    ]
     assert task.common_pictures({}) == {}
 
 
