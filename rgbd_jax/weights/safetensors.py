@@ -1,4 +1,7 @@
-"""Reading weights from `.safetensors`: numbers alone, nothing to execute, so NumPy is enough."""
+"""Reading weights from `.safetensors`: numbers alone, nothing to execute, so NumPy is enough.
+
+The package `safetensors` gives NumPy no bfloat16.
+"""
 
 import json
 import math
