@@ -76,6 +76,9 @@ RULES = {
     "log_every": at_least(1),
     "checkpoint_every": at_least(1),
     "visualize": at_least(0),
+    "data.held_out": Rule(
+        "a tuple of names of classes", lambda values: all(isinstance(name, str) for name in values)
+    ),
     "data.repeat": at_least(1),
     "data.limit": at_least(0),
     "data.num_workers": at_least(0),
@@ -120,6 +123,7 @@ RULES = {
     "task.window": multiple_of(4, low=4),
     "task.label_smoothing": BELOW_ONE,
     "task.text_weight": at_least(0),
+    "text.alike": one_of("class", "text"),
     "text.width": at_least(1),
     "model.num_persons": at_least(1),
     # CTR-GCN parts the channels among four branches, and takes an eighth of them for the relations of joints.
@@ -152,6 +156,19 @@ RELATIONS = (
         "model.name",
         "0 with",
         lambda c: not c["task.text_weight"] or c["model.name"] == "gap",
+    ),
+    # What was never seen can only be known by its description.
+    (
+        "data.held_out",
+        "task.text_weight",
+        "() with",
+        lambda c: not c["data.held_out"] or c["task.text_weight"] > 0,
+    ),
+    (
+        "data.held_out",
+        "task.name",
+        "() with",
+        lambda c: not c["data.held_out"] or c["task.name"] != "fusion",
     ),
     (
         "text.synonyms",

@@ -33,6 +33,7 @@ def general_config() -> ConfigDict:
     data.data_dir = "./data"
     data.train_split = "train"
     data.eval_split = "test"
+    data.held_out = ()  # classes that training never sees, to be recognised by their descriptions
     data.repeat = 1  # how often an epoch shows each sample
     data.limit = 0  # take only the first samples of each split; 0: all
     data.num_workers = 0  # processes that read; 0: threads of this one
@@ -155,6 +156,7 @@ def add_text(config: ConfigDict) -> None:
     text.synonyms = ""  # where prompts is GAP's file of parts, that of the synonyms
     text.features = ""  # file of the descriptions' vectors; "": those that come with the data set
     text.encoder = ""  # that the vectors must be from; "": any
+    text.alike = "class"  # clips alike in the loss: of one class; text: with one text of the part
     text.width = 384  # of the vectors; those that come with the data sets have this width
 
 

@@ -158,9 +158,22 @@ def test_a_key_that_a_config_lacks_is_not_checked():
             ["text.synonyms=a.txt"],
             "config.text.synonyms='a.txt': allowed is a file only beside GAP's other file",
         ),
+        (["text.alike=word"], "config.text.alike='word': allowed is one of class, text"),
+        (
+            ["data.held_out=('kick',)"],
+            "config.data.held_out=('kick',): allowed is () with config.task.text_weight=0.0",
+        ),
+        (["data.held_out=('kick',3)"], "config.data.held_out=('kick', 3): allowed is a tuple of names"),
     ],
 )
 def test_what_texts_need_is_named(texts, message):
     with pytest.raises(UserError) as caught:
         load(*texts)
     assert str(caught.value).startswith(message)
+
+
+def test_the_fusion_knows_no_descriptions_of_what_is_held_out():
+    with pytest.raises(UserError) as caught:
+        load("data.held_out=('kick',)", default=lambda: rgbd_config("fusion"))
+    message = "config.data.held_out=('kick',): allowed is () with config.task.name='fusion'"
+    assert str(caught.value) == message

@@ -13,6 +13,7 @@ from rgbd_jax.report.files import replacing
 
 _REQUIRED = ("ids", "logits", "labels", "class_names")
 _OPTIONAL = ("data_set", "split", "stream")
+_HELD_OUT = "held_out"  # also optional, a list
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Scores:
       data_set, split, stream: where the samples come from and what of them was seen; "" if unknown.
       branches: logits of the network's branches by name, each like `logits`; empty if it has but one.
       published: sums of branches, by name, the best of which is the published figure.
+      held_out: those of `class_names` that training has not seen.
 
     Raises:
       ValueError: if these do not fit together.
@@ -41,6 +43,7 @@ class Scores:
     stream: str = ""
     branches: Mapping[str, np.ndarray] = field(default_factory=dict)
     published: tuple[tuple[str, ...], ...] = ()
+    held_out: tuple[str, ...] = ()
 
     def __post_init__(self):
         count, classes = self.ids.size, len(self.class_names)
@@ -63,6 +66,8 @@ class Scores:
                 raise ValueError(f"{name} are of type {found}, not {allowed}")
         if outside := sorted({int(label) for label in self.labels if not 0 <= label < classes}):
             raise ValueError(f"labels {outside[:5]} lie outside 0 to {classes - 1}")
+        if unknown := [name for name in self.held_out if name not in self.class_names]:
+            raise ValueError(f"held_out names {unknown[0]!r}, which is none of the class_names")
         unique, counts = np.unique(self.ids, return_counts=True)
         if len(unique) < count:
             raise ValueError(f"id {unique[counts > 1][0]} occurs {counts.max()} times")
@@ -82,7 +87,7 @@ def write_scores(path: Path, scores: Scores) -> None:
             class_names=np.asarray(scores.class_names, np.str_),
             **{
                 name: np.asarray(getattr(scores, name), np.str_)
-                for name in _OPTIONAL
+                for name in (*_OPTIONAL, _HELD_OUT)
                 if getattr(scores, name)
             },
             **{f"logits_{name}": logits.astype(np.float32) for name, logits in scores.branches.items()},
@@ -97,7 +102,7 @@ def read_scores(path: Path) -> Scores:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in (*_REQUIRED, *_OPTIONAL) if name in archive}
+            arrays = {name: archive[name] for name in (*_REQUIRED, *_OPTIONAL, _HELD_OUT) if name in archive}
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such score file") from None
     except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
@@ -110,6 +115,7 @@ def read_scores(path: Path) -> Scores:
             logits=arrays["logits"],
             labels=arrays["labels"],
             class_names=tuple(map(str, arrays["class_names"])),
+            held_out=tuple(map(str, arrays.get(_HELD_OUT, ()))),
             **{name: str(arrays[name]) for name in _OPTIONAL if name in arrays},
         )
     except (TypeError, ValueError) as error:

@@ -8,7 +8,7 @@ from flax import nnx
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from rgbd_jax.losses.classification import cross_entropy
+from rgbd_jax.losses.classification import correct, cross_entropy
 from rgbd_jax.models.i3dwtrans import (
     PICTURES,
     I3DWTrans,
@@ -21,6 +21,7 @@ from rgbd_jax.tasks.task import Batch, Outputs
 from rgbd_jax.tasks.text_supervision import TextSupervision
 from rgbd_jax.tasks.video_pictures import clip_pictures, mean_similarity_picture
 from rgbd_jax.tasks.video_task import VideoTask
+from rgbd_jax.tasks.zero_shot import DescriptionScores
 
 
 class RgbdTask(VideoTask):
@@ -41,6 +42,9 @@ class RgbdTask(VideoTask):
         super().__init__(config, data)
         (self.view,) = data.modalities
         self._text = TextSupervision(config, data) if training and config.task.text_weight else None
+        self._by_description = DescriptionScores(config, data) if config.data.held_out else None
+        if self._by_description:
+            self.published = ()
 
     @property
     def reported(self) -> tuple[str, ...]:
@@ -62,7 +66,7 @@ class RgbdTask(VideoTask):
     def loss(
         self, outputs: Outputs, batch: Batch, epoch: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        task, labels, logits = self._config.task, batch["label"], self.logits(outputs, epoch)
+        task, labels, logits = self._config.task, batch["label"], self._fused(outputs, epoch)
         weights = zip(("fused", *BRANCHES), task.branch_weights, strict=True)
         losses = sum(
             weight * cross_entropy(logits[name], labels, task.label_smoothing)
@@ -70,6 +74,8 @@ class RgbdTask(VideoTask):
             if weight
         )
         loss, sums = self._whole_loss(losses, outputs, logits, batch, epoch)
+        if self._by_description:
+            sums["top1"] = correct(self._by_description(outputs), labels).sum()
         sums["branch_similarity"] = branch_similarity(outputs).sum()
         if self._text:
             text_loss = self._text.loss(outputs, batch, key)
@@ -78,6 +84,12 @@ class RgbdTask(VideoTask):
         return loss, sums
 
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
+        """The descriptions' scores where classes are held out, which the branches cannot know."""
+        if self._by_description:
+            return {"logits": self._by_description(outputs)}
+        return self._fused(outputs, epoch)
+
+    def _fused(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         temperature = 1.0
         if self._config.task.temperatures:
             first, last = self._config.task.temperatures

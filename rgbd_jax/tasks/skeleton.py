@@ -20,6 +20,7 @@ from rgbd_jax.preprocess import skeleton as preprocess
 from rgbd_jax.report.pictures import motion_picture, skeleton_picture
 from rgbd_jax.tasks.task import Batch, Outputs, compute_dtype
 from rgbd_jax.tasks.text_supervision import TextSupervision
+from rgbd_jax.tasks.zero_shot import DescriptionScores
 
 NETWORKS = {"ctrgcn": CTRGCN, "gap": GAP, "baseline_gcn": BaselineGCN}
 # The parents in the bone stream of each published feeder.
@@ -59,6 +60,7 @@ class SkeletonTask:
         self._config = config
         self._num_classes = data.num_classes
         self._text = TextSupervision(config, data) if training and config.task.text_weight else None
+        self._by_description = DescriptionScores(config, data) if config.data.held_out else None
 
     @property
     def reported(self) -> tuple[str, ...]:
@@ -123,7 +125,7 @@ class SkeletonTask:
         del epoch
         labels = batch["label"]
         loss = cross_entropy(outputs["logits"], labels, self._config.task.label_smoothing).mean()
-        sums = {"top1": correct(outputs["logits"], labels).sum()}
+        sums = {"top1": correct(self._scores(outputs), labels).sum()}
         if self._text:
             text_loss = self._text.loss(outputs, batch, key)
             loss += text_loss
@@ -132,7 +134,11 @@ class SkeletonTask:
 
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         del epoch
-        return {"logits": outputs["logits"].astype(jnp.float32)}
+        return {"logits": self._scores(outputs).astype(jnp.float32)}
+
+    def _scores(self, outputs: Outputs) -> jax.Array:
+        """(B, K): the classifier's or, as that cannot know classes that are held out, the descriptions'."""
+        return self._by_description(outputs) if self._by_description else outputs["logits"]
 
     def pictures(self, inputs: np.ndarray, outputs: dict[str, np.ndarray], sample: int) -> dict[str, Figure]:
         """The skeleton; of motion, which has no place, its length."""

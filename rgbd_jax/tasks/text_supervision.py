@@ -10,7 +10,32 @@ from rgbd_jax.losses.contrastive import contrastive_losses
 from rgbd_jax.tasks.task import Batch, Outputs
 from rgbd_jax.text.prompts import SHIPPED
 from rgbd_jax.text.source import feature_table, find_prompts
-from rgbd_jax.text.table import draw_texts
+from rgbd_jax.text.table import TextTable, draw_texts, text_labels
+
+
+def described_classes(config: ConfigDict, data: Any) -> TextTable:
+    """The texts of the classes of `data`, as vectors.
+
+    Args:
+      config: of which `data.name` and `text` are read.
+      data: has `num_classes` and, if known, `class_names`.
+
+    Raises:
+      UserError: if there are no prompts or features for the classes, or these do not fit the prompts.
+    """
+    text, data_set = config.text, config.data.name
+    for key in ("prompts", "features"):
+        if not text[key] and data_set not in SHIPPED:
+            raise UserError(
+                f"config.text.{key}: none come with the data set {data_set}, a file is needed; there are"
+                f" some for {', '.join(SHIPPED)}"
+            )
+    prompts = find_prompts(text.prompts or data_set, text.synonyms)
+    # The shape of an absent data set has no names; the prompts stand in the order of its labels.
+    class_names = getattr(data, "class_names", prompts.names[: data.num_classes])
+    return feature_table(
+        prompts, class_names, text.features or data_set, encoder=text.encoder, width=text.width
+    )
 
 
 class TextSupervision:
@@ -19,26 +44,12 @@ class TextSupervision:
     def __init__(self, config: ConfigDict, data: Any):
         """
         Args:
-          config: of which `data.name`, `text` and `task.text_weight` are read.
-          data: has `num_classes` and, if known, `class_names`.
-
-        Raises:
-          UserError: if there are no prompts or features for the classes, or these do not fit the prompts.
+          config: of which `task.text_weight` is read, and what `described_classes` needs.
+          data: see there, also for what is raised.
         """
-        text, data_set = config.text, config.data.name
-        for key in ("prompts", "features"):
-            if not text[key] and data_set not in SHIPPED:
-                raise UserError(
-                    f"config.text.{key}: none come with the data set {data_set}, a file is needed; there are"
-                    f" some for {', '.join(SHIPPED)}"
-                )
-        prompts = find_prompts(text.prompts or data_set, text.synonyms)
-        # The shape of an absent data set has no names; the prompts stand in the order of its labels.
-        class_names = getattr(data, "class_names", prompts.names[: data.num_classes])
-        self._table = feature_table(
-            prompts, class_names, text.features or data_set, encoder=text.encoder, width=text.width
-        )
+        self._table = described_classes(config, data)
         self._weight = config.task.text_weight
+        self._alike = config.text.alike
 
     def loss(self, outputs: Outputs, batch: Batch, key: jax.Array) -> jax.Array:
         """The mean over the kinds of features of their contrastive losses, times `task.text_weight`.
@@ -53,5 +64,6 @@ class TextSupervision:
         """
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, batch["seed"])
         texts = jax.vmap(draw_texts, (None, 0, 0), out_axes=1)(self._table, batch["label"], keys)
-        losses = contrastive_losses(outputs["text_features"], texts, outputs["logit_scale"], batch["label"])
+        labels = batch["label"] if self._alike == "class" else text_labels(self._table, batch["label"])
+        losses = contrastive_losses(outputs["text_features"], texts, outputs["logit_scale"], labels)
         return self._weight * losses.mean()

@@ -57,6 +57,18 @@ def draw_texts(table: TextTable, labels: jax.Array, key: jax.Array) -> jax.Array
     return table.rows[chosen]
 
 
+def text_labels(table: TextTable, labels: jax.Array) -> jax.Array:
+    """Numbers (5, B) that two samples share where the same is written about them.
+
+    Of the whole that is the class, which has texts of its own; of a part it is the text, which may recur in
+    other classes.
+
+    Args:
+      labels: int32, (B,).
+    """
+    return jnp.concatenate([labels[None], table.parts[:, labels]])
+
+
 def class_vectors(table: TextTable) -> jax.Array:
     """What each class is like, for recognising it by its description alone.
 

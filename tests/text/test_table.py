@@ -7,7 +7,7 @@ import pytest
 
 from rgbd_jax.text.prompts import ClassPrompts, Prompts
 from rgbd_jax.text.source import feature_table, find_prompts
-from rgbd_jax.text.table import class_vectors, draw_texts, text_table
+from rgbd_jax.text.table import class_vectors, draw_texts, text_labels, text_table
 
 PROMPTS = Prompts(
     "mine.txt",
@@ -59,6 +59,14 @@ def test_by_sample_it_depends_on_the_key_of_the_sample_alone(table):
     labels = jnp.arange(20, dtype=jnp.int32) % 2
     draw = jax.vmap(draw_texts, in_axes=(None, 0, 0), out_axes=1)
     np.testing.assert_array_equal(draw(table, labels, keys)[:, 5:15], draw(table, labels[5:15], keys[5:15]))
+
+
+def test_samples_share_a_number_where_the_same_is_written(table):
+    numbers = np.asarray(text_labels(table, jnp.array([0, 1, 0], jnp.int32)))
+    assert numbers.shape == (5, 3)
+    assert (numbers[:, 0] == numbers[:, 2]).all()
+    # Of the two classes only the head is told the same.
+    assert (numbers[:, 0] == numbers[:, 1]).tolist() == [False, True, False, False, False]
 
 
 def test_tokens_of_all_classes():
