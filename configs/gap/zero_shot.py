@@ -10,9 +10,9 @@ from ml_collections import ConfigDict
 from rgbd_jax.defaults import debug, skeleton_config, split_variant
 
 # The held-out actions, by variant. Seven of the ten consist of movements that other actions show too. In a
-# chain whose neighbours share one: wave while marching, march, kick, kick and push, push and squat, raise both
-# arms and squat, raise both arms. A pair is two that stand three apart: none of its movements is missing
-# from training, and its members share none; arms and legs both do something else.
+# chain whose neighbours share one: wave while marching, march, kick, kick and push, push and squat, raise
+# both arms and squat, raise both arms. A pair is two that stand three apart: none of its movements is
+# missing from training, and its members share none; arms and legs both do something else.
 PAIRS = {
     "wave_kick": ("wave while marching", "kick and push"),
     "march_push": ("march", "push and squat"),
