@@ -72,6 +72,7 @@ def skeleton_config() -> ConfigDict:
     task.feeder = "ntu"  # whose preparation and augmentation: ntu or ucla
     task.stream = "joint"
     task.window = 64  # frames that the network sees
+    task.flip = 0.0  # probability of exchanging left and right in training
     task.label_smoothing = 0.0
     add_text(config)
 

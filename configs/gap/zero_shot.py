@@ -29,6 +29,7 @@ def get_config(variant: str = "march_push") -> ConfigDict:
     config.data.held_out = PAIRS[pair]
 
     config.task.window = 16
+    config.task.flip = 0.5  # the descriptions name no side
     config.task.text_weight = 1.0
     config.text.alike = "text"
     config.model.name = "gap"

@@ -17,11 +17,11 @@ from rgbd_jax.models.i3dwtrans import (
     sharpness_temperature,
 )
 from rgbd_jax.models.temporal_network import BRANCHES
+from rgbd_jax.tasks.description_scores import DescriptionScores
 from rgbd_jax.tasks.task import Batch, Outputs
 from rgbd_jax.tasks.text_supervision import TextSupervision
 from rgbd_jax.tasks.video_pictures import clip_pictures, mean_similarity_picture
 from rgbd_jax.tasks.video_task import VideoTask
-from rgbd_jax.tasks.zero_shot import DescriptionScores
 
 
 class RgbdTask(VideoTask):

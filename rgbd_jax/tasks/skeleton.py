@@ -18,13 +18,16 @@ from rgbd_jax.models.gap import GAP
 from rgbd_jax.models.skeleton_graph import LAYOUTS
 from rgbd_jax.preprocess import skeleton as preprocess
 from rgbd_jax.report.pictures import motion_picture, skeleton_picture
+from rgbd_jax.tasks.description_scores import DescriptionScores
 from rgbd_jax.tasks.task import Batch, Outputs, compute_dtype
 from rgbd_jax.tasks.text_supervision import TextSupervision
-from rgbd_jax.tasks.zero_shot import DescriptionScores
 
 NETWORKS = {"ctrgcn": CTRGCN, "gap": GAP, "baseline_gcn": BaselineGCN}
 # The parents in the bone stream of each published feeder.
 FEEDERS = {"ntu": preprocess.NTU_PARENTS, "ucla": preprocess.UCLA_PARENTS}
+OPPOSITES = {"ntu": preprocess.NTU_OPPOSITES, "ucla": preprocess.UCLA_OPPOSITES}
+# Folded into the key of a clip, which the feeder splits: another number than it may use.
+_FLIP = 1 << 16
 
 
 class SkeletonTask:
@@ -114,7 +117,11 @@ class SkeletonTask:
         parents = FEEDERS[task.feeder]
 
         def one_clip(joints, num_frames, seed):
-            clip = feeder(joints, num_frames, jax.random.fold_in(key, seed))
+            clip_key = jax.random.fold_in(key, seed)
+            clip = feeder(joints, num_frames, clip_key)
+            if train and task.flip:
+                flip_key = jax.random.fold_in(clip_key, _FLIP)
+                clip = preprocess.flip_some(clip, flip_key, OPPOSITES[task.feeder], task.flip)
             return preprocess.derive_stream(clip, task.stream, parents)
 
         return jax.vmap(one_clip)(batch["joints"], batch["num_frames"], batch["seed"])

@@ -12,8 +12,8 @@ from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
 from rgbd_jax.models.video_layers import ConvUnit
 from rgbd_jax.tasks import make_task
+from rgbd_jax.tasks.description_scores import DescriptionScores
 from rgbd_jax.tasks.video_task import distillation_weight
-from rgbd_jax.tasks.zero_shot import DescriptionScores
 from rgbd_jax.training import sharding
 from rgbd_jax.training.state import Network
 

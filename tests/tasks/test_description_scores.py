@@ -10,9 +10,10 @@ import pytest
 from rgbd_jax.config import load_file, override
 from rgbd_jax.data.synthetic.actions import ACTIONS
 from rgbd_jax.errors import UserError
+from rgbd_jax.preprocess.skeleton import NTU_OPPOSITES
 from rgbd_jax.tasks import make_task
+from rgbd_jax.tasks.description_scores import DescriptionScores
 from rgbd_jax.tasks.text_supervision import described_classes
-from rgbd_jax.tasks.zero_shot import DescriptionScores
 from rgbd_jax.text.table import class_vectors
 
 DATA = types.SimpleNamespace(num_classes=10, num_bodies=1, num_joints=25, class_names=tuple(ACTIONS))
@@ -73,6 +74,17 @@ def test_the_classifier_still_learns_from_the_labels(vectors):
         task = make_task(config(f"--config.data.held_out={held_out}"), DATA, training=True)
         losses.append(float(task.loss(outputs, batch, jnp.int32(0), jax.random.key(0))[0]))
     assert losses[0] == losses[1]
+
+
+def test_left_and_right_are_exchanged_in_training_alone():
+    clip = np.random.default_rng(0).normal(size=(1, 20, 1, 25, 3)).astype(np.float32)
+    batch = {"joints": clip, "num_frames": np.array([20], np.int32), "seed": np.array([7], np.uint32)}
+    always, never = (make_task(config(f"--config.task.flip={p}"), DATA) for p in ("1.0", "0.0"))
+    key = jax.random.key(3)
+    as_is = never.prepare(batch, key, train=True)
+    flipped = always.prepare(batch, key, train=True)
+    np.testing.assert_array_equal(flipped, as_is[..., np.array(NTU_OPPOSITES), :] * np.float32([-1, 1, 1]))
+    np.testing.assert_array_equal(*(task.prepare(batch, key, train=False) for task in (always, never)))
 
 
 def test_evaluation_needs_the_prompts_where_classes_are_held_out(tmp_path):
