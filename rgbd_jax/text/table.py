@@ -81,5 +81,20 @@ def class_vectors(table: TextTable) -> jax.Array:
     return _normalise(jnp.concatenate([mean[None], rows[table.parts]]))
 
 
+def distinctions(vectors: jax.Array) -> jax.Array:
+    """What sets each class apart: the direction from the mean of all classes' vectors to its own.
+
+    Args:
+      vectors: (5, K, D), see `class_vectors`.
+
+    Returns:
+      (5, K, D), of length 1, or 0 where all classes are told the same.
+    """
+    apart = vectors - vectors.mean(1, keepdims=True)
+    length = jnp.linalg.norm(apart, axis=-1, keepdims=True)
+    is_apart = length > 1e-4  # of float16 vectors, less is rounding
+    return jnp.where(is_apart, apart / jnp.where(is_apart, length, 1), 0)
+
+
 def _normalise(vectors: jax.Array) -> jax.Array:
     return vectors / jnp.linalg.norm(vectors, axis=-1, keepdims=True)
