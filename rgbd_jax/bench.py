@@ -21,7 +21,7 @@ from ml_collections import ConfigDict
 
 from rgbd_jax.command import ArgumentParser, run_command
 from rgbd_jax.config import ConfigArguments
-from rgbd_jax.data.loader import Batch, is_prepared, open_configured_split, steps_per_epoch, training_batches
+from rgbd_jax.data.loader import Batch, is_prepared, open_training_split, steps_per_epoch, training_batches
 from rgbd_jax.data.random_clips import Shape, configured_shape, random_batch
 from rgbd_jax.data.skeleton_split import SkeletonSplit
 from rgbd_jax.errors import UserError
@@ -123,7 +123,7 @@ def open_input(config: ConfigDict, steps: int) -> Input:
         batch = random_batch(shape, config.batch_size)
         print(f"{name} is not prepared in {data_dir}: random clips instead", file=sys.stderr)
         return Input(itertools.repeat(batch), shape, epoch_steps=1, samples_per_s=None)
-    split = open_configured_split(config.data, config.data.train_split)
+    split = open_training_split(config.data)
 
     def batches() -> Iterator[Batch]:
         return training_batches(

@@ -80,6 +80,9 @@ RULES = {
     "log_every": at_least(1),
     "checkpoint_every": at_least(1),
     "visualize": at_least(0),
+    "data.held_out": Rule(
+        "a tuple of names of classes", lambda values: all(isinstance(name, str) for name in values)
+    ),
     "data.repeat": at_least(1),
     "data.limit": at_least(0),
     "data.num_workers": at_least(0),
@@ -125,6 +128,7 @@ RULES = {
     "task.label_smoothing": BELOW_ONE,
     "task.text_weight": at_least(0),
     "text.source": one_of(*TEXT_SOURCES),
+    "text.alike": one_of("class", "text"),
     "text.width": at_least(1),
     "text.lr_ratio": at_least(0),
     "model.num_persons": at_least(1),
@@ -159,6 +163,26 @@ RELATIONS = (
         "model.name",
         "0 with",
         lambda c: not c["task.text_weight"] or c["model.name"] == "gap",
+    ),
+    # What was never seen can only be known by its description.
+    (
+        "data.held_out",
+        "task.text_weight",
+        "() with",
+        lambda c: not c["data.held_out"] or c["task.text_weight"] > 0,
+    ),
+    (
+        "data.held_out",
+        "task.name",
+        "() with",
+        lambda c: not c["data.held_out"] or c["task.name"] != "fusion",
+    ),
+    # An evaluation has no transformer for the descriptions.
+    (
+        "data.held_out",
+        "text.source",
+        "() with",
+        lambda c: not c["data.held_out"] or c["text.source"] == "features",
     ),
     (
         "text.synonyms",

@@ -31,6 +31,7 @@ def general_config() -> ConfigDict:
     data.data_dir = "./data"
     data.train_split = "train"
     data.eval_split = "test"
+    data.held_out = ()  # classes that training never sees, to be recognised by their descriptions
     data.repeat = 1  # how often an epoch shows each sample
     data.limit = 0  # take only the first samples of each split; 0: all
     data.num_workers = 0  # processes that read; 0: up to four threads of this one
@@ -69,6 +70,7 @@ def skeleton_config() -> ConfigDict:
     task.feeder = "ntu"  # whose preparation and augmentation: ntu or ucla
     task.stream = "joint"  # or all of them in one run, see rgbd_jax.streams
     task.window = 64  # frames that the network sees
+    task.flip = 0.0  # probability of exchanging left and right in training
     task.label_smoothing = 0.0
     add_text(config)
 
@@ -159,6 +161,7 @@ def add_text(config: ConfigDict) -> None:
     text.weights = ""  # of clip: file of its weights
     text.vocabulary = ""  # of clip: file of its vocabulary
     text.lr_ratio = 1.0  # of clip: its learning rate as a multiple of the network's; 0: it stays as it is
+    text.alike = "class"  # clips alike in the loss: of one class; text: with one text of the part
 
 
 def skeleton_variant(variant: str) -> tuple[ConfigDict, set[str]]:

@@ -56,8 +56,14 @@ def evaluate(
     """
     description = describe(checkpoint)
     config = config_arguments.load(default=from_dict(description.config))
-    mesh = sharding.make_mesh()
     data = config.data
+    held_out = description.config["data"].get("held_out", ())  # absent: stored before there was the key
+    if set(data.held_out) != set(held_out):
+        raise UserError(
+            f"config.data.held_out={data.held_out!r}: {checkpoint} was trained with {tuple(held_out)!r},"
+            " which evaluation must keep"
+        )
+    mesh = sharding.make_mesh()
     split = open_configured_split(data, split_name or data.eval_split)
     if tuple(split.class_names) != description.class_names:
         trained, found = _some(description.class_names), _some(split.class_names)
@@ -142,6 +148,7 @@ def make_scorer(
             data_set=split.name,
             split=split.split,
             stream=task.view,
+            held_out=tuple(name for name in split.class_names if name in config.data.held_out),
         )
         if not task.streams:
             return scores

@@ -70,6 +70,12 @@ def run_evaluation(
         f"top-1 {100 * metrics['top1']:.2f} %, top-5 {100 * metrics['top5']:.2f} %"
         f" of {metrics['count']} samples; see {folder}"
     )
+    if "top1_unseen" in metrics:
+        print(
+            f"zero-shot: top-1 {100 * metrics['top1_unseen']:.2f} % among the unseen classes,"
+            f" {100 * metrics['top1_seen']:.2f} % among the seen, harmonic mean"
+            f" {100 * metrics['harmonic_mean']:.2f} %"
+        )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,12 @@ from ml_collections import ConfigDict
 
 from rgbd_jax import config as configs
 from rgbd_jax.data.clip_errors import ClipErrors
-from rgbd_jax.data.loader import open_configured_split, steps_per_epoch, training_batches
+from rgbd_jax.data.loader import (
+    open_configured_split,
+    open_training_split,
+    steps_per_epoch,
+    training_batches,
+)
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import make_scorer
 from rgbd_jax.experiment import Experiment, Figures
@@ -44,7 +49,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
     mesh = sharding.make_mesh()
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     data = config.data
-    training = open_configured_split(data, data.train_split)
+    training = open_training_split(data)
     validation = open_configured_split(data, data.eval_split)
     epoch_steps = steps_per_epoch(training, batch_size=config.batch_size, repeat=data.repeat)
     unreadable, unreadable_in_validation = (

@@ -174,6 +174,12 @@ def test_a_key_that_a_config_lacks_is_not_checked():
             ["text.synonyms=a.txt"],
             "config.text.synonyms='a.txt': allowed is a file only beside GAP's other file",
         ),
+        (["text.alike=word"], "config.text.alike='word': allowed is one of class, text"),
+        (
+            ["data.held_out=('kick',)"],
+            "config.data.held_out=('kick',): allowed is () with config.task.text_weight=0.0",
+        ),
+        (["data.held_out=('kick',3)"], "config.data.held_out=('kick', 3): allowed is a tuple of names"),
     ],
 )
 def test_what_texts_need_is_named(texts, message):
@@ -194,3 +200,16 @@ def test_what_all_streams_cannot_share_is_named(text, message):
     with pytest.raises(UserError) as caught:
         load(text, "task.stream=all")
     assert str(caught.value) == f"{message} config.task.stream='all'"
+
+
+def test_the_fusion_knows_no_descriptions_of_what_is_held_out():
+    with pytest.raises(UserError) as caught:
+        load("data.held_out=('kick',)", default=lambda: rgbd_config("fusion"))
+    message = "config.data.held_out=('kick',): allowed is () with config.task.name='fusion'"
+    assert str(caught.value) == message
+
+
+def test_descriptions_of_what_is_held_out_are_features():
+    with pytest.raises(UserError) as caught:
+        load("data.held_out=('kick',)", "task.text_weight=1", "model.name=gap", "text.source=clip")
+    assert str(caught.value) == "config.data.held_out=('kick',): allowed is () with config.text.source='clip'"

@@ -15,6 +15,7 @@ import numpy as np
 
 from rgbd_jax.data.builders import BUILDERS, builder_class, reading_of
 from rgbd_jax.data.clip_errors import ClipErrors
+from rgbd_jax.data.held_out import without_classes
 from rgbd_jax.data.records import Record
 from rgbd_jax.data.split import Row, Split, UnreadableClip
 from rgbd_jax.errors import OutsideError, UserError
@@ -33,6 +34,12 @@ def is_prepared(name: str, data_dir: str | os.PathLike) -> bool:
 def open_configured_split(data: Mapping[str, Any], split: str) -> Split:
     """Open a split as `config.data` says; see `open_split`."""
     return open_split(data["name"], data["data_dir"], split, limit=data["limit"], **reading_of(data))
+
+
+def open_training_split(data: Mapping[str, Any]) -> Split:
+    """The split that `config.data` trains on: of its first `limit` clips those of the classes that are not
+    held out. Errors are those of `open_split` and `without_classes`."""
+    return without_classes(open_configured_split(data, data["train_split"]), data["held_out"])
 
 
 def open_split(

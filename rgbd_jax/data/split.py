@@ -2,11 +2,12 @@
 
 import abc
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from rgbd_jax.data.records import Record, Records
+from rgbd_jax.data.records import Record
 
 Row = dict[str, np.ndarray]
 
@@ -30,7 +31,7 @@ class Split(abc.ABC):
     name: str
     version: str
     split: str
-    source: Records
+    source: Sequence[Record]
     class_names: tuple[str, ...]
 
     def __len__(self) -> int:

@@ -21,14 +21,14 @@ def contrastive_losses(
       features, texts: (T, B, W), of any length.
       scales: (T,), which the cosines are multiplied with; the published scale is learnt and used as it is,
         without an exponential.
-      labels: (B,), int32. Samples of the same class are alike.
+      labels: int32, samples of the same label are alike: (B,), or (T, B) for each kind by itself.
 
     Returns:
       (T,), float32 or wider.
     """
     logits = cosine_logits(features, texts, scales[:, None, None])
-    target = label_similarity(labels).astype(logits.dtype)
-    divergences = kl_divergence(logits, target[None]), kl_divergence(logits.swapaxes(1, 2), target[None])
+    target = label_similarity(jnp.broadcast_to(labels, features.shape[:2])).astype(logits.dtype)
+    divergences = kl_divergence(logits, target), kl_divergence(logits.swapaxes(1, 2), target)
     return sum(divergences) / 2
 
 
@@ -45,8 +45,8 @@ def cosine_logits(a: jax.Array, b: jax.Array, scale: jax.Array) -> jax.Array:
 
 
 def label_similarity(labels: jax.Array) -> jax.Array:
-    """The matrix (B, B), float32, that is 1 where two samples are of the same class, else 0."""
-    return (labels[:, None] == labels[None]).astype(jnp.float32)
+    """The matrix (..., B, B), float32, that is 1 where two of the samples (..., B) have one label, else 0."""
+    return (labels[..., :, None] == labels[..., None, :]).astype(jnp.float32)
 
 
 def kl_divergence(logits: jax.Array, similarity: jax.Array) -> jax.Array:

@@ -20,6 +20,10 @@ from rgbd_jax.streams import STREAMS
 NTU_PARENTS = (1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 20, 22, 7, 24, 11)
 UCLA_PARENTS = (1, 2, 2, 2, 2, 4, 5, 6, 2, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18)
 
+# The joint on the other side of the body; those in the middle are their own.
+UCLA_OPPOSITES = (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15)
+NTU_OPPOSITES = (*UCLA_OPPOSITES, 20, 23, 24, 21, 22)
+
 # The NTU feeder shortens no clip below this, whatever its window is.
 NTU_SHORTEST_CROP = 64
 NTU_CROP_TRAIN = (0.5, 1.0)
@@ -51,6 +55,17 @@ def derive_stream(joints: Array, stream: str, parents: tuple[int, ...]) -> Array
     if stream.endswith("motion"):
         joints = jnp.diff(joints, axis=0, append=joints[-1:])
     return joints
+
+
+def flip_some(joints: Array, key: Array, opposites: tuple[int, ...], probability: float) -> Array:
+    """Exchange left and right, as in a mirror, with some probability.
+
+    Args:
+      joints: positions (T, M, V, C), x to the side.
+      opposites: `NTU_OPPOSITES` or `UCLA_OPPOSITES`.
+    """
+    flipped = joints[:, :, np.array(opposites)] * jnp.array([-1, 1, 1], joints.dtype)[None, None, None]
+    return jnp.where(jax.random.bernoulli(key, probability), flipped, joints)
 
 
 # --- NTU --------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -73,6 +74,7 @@ def combine(files: Sequence[Scores], weights: Sequence[float]) -> Scores:
         data_set=_only({scores.data_set for scores in files}),
         split=_only({scores.split for scores in files}),
         stream="+".join(streams) if all(streams) else "",
+        held_out=_only({scores.held_out for scores in files}, otherwise=()),
     )
 
 
@@ -177,6 +179,6 @@ def _label(scores: Scores, sample: int) -> str:
     return f"{label} ({scores.class_names[label]})"
 
 
-def _only(words: set[str]) -> str:
-    """The one word that all say, "" if they do not agree."""
-    return words.pop() if len(words) == 1 else ""
+def _only(values: set[Any], otherwise: Any = "") -> Any:
+    """The one value that all have, `otherwise` if they do not agree."""
+    return values.pop() if len(values) == 1 else otherwise

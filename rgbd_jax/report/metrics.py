@@ -5,6 +5,7 @@ number comes last. So each figure follows from the scores alone, whatever the or
 """
 
 import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,7 @@ def summary(scores: Scores) -> dict[str, float]:
       mean_class_accuracy: mean over the classes that have samples of the fraction recognised.
       loss: mean cross entropy over the samples, without smoothing, in nats.
       count: number of samples.
+      top1_seen and so on: where classes were held out from training, see `zero_shot_figures`.
       top1_<name>: where there are branches, of each of them, and `top1_<name>+<name>` of the sum of their
         logits for each pair and each published sum; top1_published: the best of the published sums.
       top1_over_16_frames, top1_published_over_16_frames, count_over_16_frames: where some recordings are
@@ -36,9 +38,40 @@ def summary(scores: Scores) -> dict[str, float]:
         "mean_class_accuracy": float(recall[support > 0].mean()),
         "loss": float(cross_entropy(scores).mean()),
         "count": len(scores.ids),
+        **zero_shot_figures(scores),
         **branch_accuracies(scores),
         **figures_without_short(scores),
         **{f"top1_{part.stream}": top_k(part, 1) for part in scores.streams},
+    }
+
+
+def zero_shot_figures(scores: Scores) -> dict[str, float]:
+    """How well classes are recognised that training has not seen, beside those that it has.
+
+    Returns:
+      Nothing if no class was held out, else
+      top1_unseen: fraction of the samples of held-out classes that are recognised among these classes alone.
+      top1_seen: fraction of the other samples that are recognised among the other classes.
+      harmonic_mean: of both.
+      generalised_unseen, generalised_seen, generalised_harmonic_mean: the same where all classes compete.
+      A figure is NaN where there are no such samples.
+    """
+    if not scores.held_out:
+        return {}
+    is_unseen = np.isin(scores.class_names, scores.held_out)
+    apart, together = {}, {}
+    for name, chosen in (("unseen", is_unseen), ("seen", ~is_unseen)):
+        classes = np.flatnonzero(chosen)
+        samples = np.flatnonzero(chosen[scores.labels])
+        labels = scores.labels[samples]
+        among = _ranked(scores.logits[np.ix_(samples, classes)])[:, 0]
+        apart[name] = _mean(classes[among] == labels)
+        together[name] = _mean(_ranked(scores.logits[samples])[:, 0] == labels)
+    return {
+        **{f"top1_{name}": value for name, value in apart.items()},
+        "harmonic_mean": _harmonic_mean(*apart.values()),
+        **{f"generalised_{name}": value for name, value in together.items()},
+        "generalised_harmonic_mean": _harmonic_mean(*together.values()),
     }
 
 
@@ -77,8 +110,7 @@ def figures_without_short(scores: Scores) -> dict[str, float]:
 
 def ranking(scores: Scores) -> np.ndarray:
     """The classes of each sample from the highest score to the lowest: (N, K) int."""
-    comparable = np.where(np.isnan(scores.logits), -np.inf, scores.logits)
-    return np.argsort(-comparable, axis=1, kind="stable")
+    return _ranked(scores.logits)
 
 
 def top_k(scores: Scores, k: int) -> float:
@@ -120,3 +152,17 @@ def class_figures(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     right, support, taken = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     with np.errstate(invalid="ignore"):
         return support, right / support, right / taken
+
+
+def _ranked(logits: np.ndarray) -> np.ndarray:
+    """The columns of each row from the highest value to the lowest."""
+    comparable = np.where(np.isnan(logits), -np.inf, logits)
+    return np.argsort(-comparable, axis=1, kind="stable")
+
+
+def _mean(right: np.ndarray) -> float:
+    return float(right.mean()) if right.size else math.nan
+
+
+def _harmonic_mean(a: float, b: float) -> float:
+    return 2 * a * b / (a + b) if a + b else 0.0

@@ -13,6 +13,7 @@ from rgbd_jax.report.files import replacing
 
 _REQUIRED = ("ids", "logits", "labels", "class_names")
 _OPTIONAL = ("data_set", "split", "stream")
+_HELD_OUT = "held_out"  # also optional, a list
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Scores:
       lengths: (N,) int32, how many frames each recording has; None if that is not said.
       streams: of an ensemble, the scores that it is the sum of; `write_scores` leaves them to files of their
         own.
+      held_out: those of `class_names` that training has not seen.
 
     Raises:
       ValueError: if these do not fit together.
@@ -46,6 +48,7 @@ class Scores:
     published: tuple[tuple[str, ...], ...] = ()
     lengths: np.ndarray | None = None
     streams: tuple["Scores", ...] = ()
+    held_out: tuple[str, ...] = ()
 
     def __post_init__(self):
         count, classes = self.ids.size, len(self.class_names)
@@ -70,6 +73,8 @@ class Scores:
                 raise ValueError(f"{name} are of type {found}, not {allowed}")
         if outside := sorted({int(label) for label in self.labels if not 0 <= label < classes}):
             raise ValueError(f"labels {outside[:5]} lie outside 0 to {classes - 1}")
+        if unknown := [name for name in self.held_out if name not in self.class_names]:
+            raise ValueError(f"held_out names {unknown[0]!r}, which is none of the class_names")
         unique, counts = np.unique(self.ids, return_counts=True)
         if len(unique) < count:
             raise ValueError(f"id {unique[counts > 1][0]} occurs {counts.max()} times")
@@ -90,7 +95,7 @@ def write_scores(path: Path, scores: Scores) -> None:
             class_names=np.asarray(scores.class_names, np.str_),
             **{
                 name: np.asarray(getattr(scores, name), np.str_)
-                for name in _OPTIONAL
+                for name in (*_OPTIONAL, _HELD_OUT)
                 if getattr(scores, name)
             },
             **({} if scores.lengths is None else {"lengths": scores.lengths}),
@@ -106,7 +111,7 @@ def read_scores(path: Path) -> Scores:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in (*_REQUIRED, *_OPTIONAL) if name in archive}
+            arrays = {name: archive[name] for name in (*_REQUIRED, *_OPTIONAL, _HELD_OUT) if name in archive}
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such score file") from None
     except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
@@ -119,6 +124,7 @@ def read_scores(path: Path) -> Scores:
             logits=arrays["logits"],
             labels=arrays["labels"],
             class_names=tuple(map(str, arrays["class_names"])),
+            held_out=tuple(map(str, arrays.get(_HELD_OUT, ()))),
             **{name: str(arrays[name]) for name in _OPTIONAL if name in arrays},
         )
     except (TypeError, ValueError) as error:

@@ -8,7 +8,7 @@ from flax import nnx
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 
-from rgbd_jax.losses.classification import cross_entropy
+from rgbd_jax.losses.classification import correct, cross_entropy
 from rgbd_jax.models.i3dwtrans import (
     PICTURES,
     I3DWTrans,
@@ -17,6 +17,7 @@ from rgbd_jax.models.i3dwtrans import (
     sharpness_temperature,
 )
 from rgbd_jax.models.temporal_network import BRANCHES
+from rgbd_jax.tasks.description_scores import DescriptionScores
 from rgbd_jax.tasks.task import Batch, Outputs
 from rgbd_jax.tasks.text_supervision import TextSupervision
 from rgbd_jax.tasks.video_pictures import clip_pictures, mean_similarity_picture
@@ -42,6 +43,9 @@ class RgbdTask(VideoTask):
         super().__init__(config, data)
         (self.view,) = data.modalities
         self._text = TextSupervision(config, data, training=training)
+        self._by_description = DescriptionScores(config, data) if config.data.held_out else None
+        if self._by_description:
+            self.published = ()
 
     @property
     def reported(self) -> tuple[str, ...]:
@@ -63,7 +67,7 @@ class RgbdTask(VideoTask):
     def loss(
         self, outputs: Outputs, batch: Batch, epoch: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        task, labels, logits = self._config.task, batch["label"], self.logits(outputs, epoch)
+        task, labels, logits = self._config.task, batch["label"], self._fused(outputs, epoch)
         weights = zip(("fused", *BRANCHES), task.branch_weights, strict=True)
         losses = sum(
             weight * cross_entropy(logits[name], labels, task.label_smoothing)
@@ -71,10 +75,18 @@ class RgbdTask(VideoTask):
             if weight
         )
         loss, sums = self._whole_loss(losses, outputs, logits, batch, epoch)
+        if self._by_description:
+            sums["top1"] = correct(self._by_description(outputs), labels).sum()
         sums["branch_similarity"] = branch_similarity(outputs).sum()
         return self._text.add_to(loss, sums, outputs, batch, key)
 
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
+        """The descriptions' scores where classes are held out, which the branches cannot know."""
+        if self._by_description:
+            return {"logits": self._by_description(outputs)}
+        return self._fused(outputs, epoch)
+
+    def _fused(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         temperature = 1.0
         if self._config.task.temperatures:
             first, last = self._config.task.temperatures

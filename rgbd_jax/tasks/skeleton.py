@@ -19,12 +19,16 @@ from rgbd_jax.models.skeleton_graph import LAYOUTS
 from rgbd_jax.preprocess import skeleton as preprocess
 from rgbd_jax.report.pictures import motion_picture, skeleton_picture
 from rgbd_jax.streams import ALL, STREAMS, stream_of
+from rgbd_jax.tasks.description_scores import DescriptionScores
 from rgbd_jax.tasks.task import Batch, Outputs, compute_dtype
 from rgbd_jax.tasks.text_supervision import TextSupervision
 
 NETWORKS = {"ctrgcn": CTRGCN, "gap": GAP, "baseline_gcn": BaselineGCN}
 # The parents in the bone stream of each published feeder.
 FEEDERS = {"ntu": preprocess.NTU_PARENTS, "ucla": preprocess.UCLA_PARENTS}
+OPPOSITES = {"ntu": preprocess.NTU_OPPOSITES, "ucla": preprocess.UCLA_OPPOSITES}
+# Folded into the key of a clip, which the feeder splits: another number than it may use.
+_FLIP = 1 << 16
 
 
 class SkeletonTask:
@@ -63,6 +67,7 @@ class SkeletonTask:
         self._config = config
         self._num_classes = data.num_classes
         self._text = TextSupervision(config, data, training=training)
+        self._by_description = DescriptionScores(config, data) if config.data.held_out else None
 
     @property
     def reported(self) -> tuple[str, ...]:
@@ -124,7 +129,12 @@ class SkeletonTask:
         feeder = {"ntu": ntu, "ucla": ucla}[task.feeder]
 
         def one_clip(joints, num_frames, seed):
-            return feeder(joints, num_frames, jax.random.fold_in(key, seed))
+            clip_key = jax.random.fold_in(key, seed)
+            clip = feeder(joints, num_frames, clip_key)
+            if not train or not task.flip:
+                return clip
+            flip_key = jax.random.fold_in(clip_key, _FLIP)
+            return preprocess.flip_some(clip, flip_key, OPPOSITES[task.feeder], task.flip)
 
         return jax.vmap(one_clip)(batch["joints"], batch["num_frames"], batch["seed"])
 
@@ -139,12 +149,16 @@ class SkeletonTask:
         del epoch
         labels = batch["label"]
         loss = cross_entropy(outputs["logits"], labels, self._config.task.label_smoothing).mean()
-        sums = {"top1": correct(outputs["logits"], labels).sum(), "loss": loss * len(labels)}
+        sums = {"top1": correct(self._scores(outputs), labels).sum(), "loss": loss * len(labels)}
         return self._text.add_to(loss, sums, outputs, batch, key)
 
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         del epoch
-        return {"logits": outputs["logits"].astype(jnp.float32)}
+        return {"logits": self._scores(outputs).astype(jnp.float32)}
+
+    def _scores(self, outputs: Outputs) -> jax.Array:
+        """(B, K): the classifier's or, as that cannot know classes that are held out, the descriptions'."""
+        return self._by_description(outputs) if self._by_description else outputs["logits"]
 
     def pictures(self, inputs: np.ndarray, outputs: dict[str, np.ndarray], sample: int) -> dict[str, Figure]:
         """The skeleton; of motion, which has no place, its length."""

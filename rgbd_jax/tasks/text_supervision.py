@@ -1,5 +1,6 @@
 """Supervision of features by what is written about the classes (GAP, ICCV 2023)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -10,9 +11,9 @@ from rgbd_jax.losses.contrastive import contrastive_losses
 from rgbd_jax.models.text_tower import TextTower
 from rgbd_jax.tasks.task import Batch, Outputs
 from rgbd_jax.tasks.text_tower import make_text_tower
-from rgbd_jax.text.prompts import SHIPPED
+from rgbd_jax.text.prompts import SHIPPED, Prompts
 from rgbd_jax.text.source import feature_table, find_prompts
-from rgbd_jax.text.table import draw_texts
+from rgbd_jax.text.table import TextTable, draw_texts, text_labels
 
 Sums = dict[str, jax.Array]
 
@@ -37,26 +38,15 @@ class TextSupervision:
             not fit the prompts.
         """
         self._weight = config.task.text_weight
+        self._alike = config.text.alike
         self.reported = ("text_loss",) if self._weight else ()
         self.tower: TextTower | None = None
         if not training or not self._weight:
             return
-        text = config.text
-        _check_shipped("prompts", config)
-        prompts = find_prompts(text.prompts or config.data.name, text.synonyms)
-        # The shape of an absent data set has no names; the prompts stand in the order of its labels.
-        class_names = getattr(data, "class_names", prompts.names[: data.num_classes])
-        if text.source == "clip":
-            self.tower = make_text_tower(config, prompts, class_names)
-            return
-        _check_shipped("features", config)
-        self._table = feature_table(
-            prompts,
-            class_names,
-            text.features or config.data.name,
-            encoder=text.encoder,
-            width=text.width,
-        )
+        if config.text.source == "clip":
+            self.tower, self._table = make_text_tower(config, *_class_prompts(config, data))
+        else:
+            self._table = described_classes(config, data)
 
     def add_to(
         self, loss: jax.Array, sums: Sums, outputs: Outputs, batch: Batch, key: jax.Array
@@ -92,8 +82,35 @@ class TextSupervision:
         else:
             keys = jax.vmap(jax.random.fold_in, (None, 0))(key, batch["seed"])
             texts = jax.vmap(draw_texts, (None, 0, 0), out_axes=1)(self._table, labels, keys)
-        losses = contrastive_losses(outputs["text_features"], texts, outputs["logit_scale"], labels)
+        alike = labels if self._alike == "class" else text_labels(self._table, labels)
+        losses = contrastive_losses(outputs["text_features"], texts, outputs["logit_scale"], alike)
         return self._weight * losses.mean()
+
+
+def described_classes(config: ConfigDict, data: Any) -> TextTable:
+    """The texts of the classes of `data`, as vectors.
+
+    Args:
+      config: of which `data.name` and `text` are read.
+      data: has `num_classes` and, if known, `class_names`.
+
+    Raises:
+      UserError: if there are no prompts or features for the classes, or these do not fit the prompts.
+    """
+    text = config.text
+    prompts, class_names = _class_prompts(config, data)
+    _check_shipped("features", config)
+    return feature_table(
+        prompts, class_names, text.features or config.data.name, encoder=text.encoder, width=text.width
+    )
+
+
+def _class_prompts(config: ConfigDict, data: Any) -> tuple[Prompts, Sequence[str]]:
+    """The prompts that the config names, and the names of the classes in the order of their labels."""
+    _check_shipped("prompts", config)
+    prompts = find_prompts(config.text.prompts or config.data.name, config.text.synonyms)
+    # The shape of an absent data set has no names; the prompts stand in the order of its labels.
+    return prompts, getattr(data, "class_names", prompts.names[: data.num_classes])
 
 
 def _check_shipped(key: str, config: ConfigDict) -> None:

@@ -16,7 +16,7 @@ from rgbd_jax.models.transformer import HEAD_WIDTH
 from rgbd_jax.tasks.task import compute_dtype
 from rgbd_jax.text.prompts import Prompts
 from rgbd_jax.text.source import token_table
-from rgbd_jax.text.table import draw_texts
+from rgbd_jax.text.table import TextTable, draw_texts
 from rgbd_jax.weights.clip_text import IGNORED, clip_text_rules, clip_text_sizes
 from rgbd_jax.weights.rules import convert
 from rgbd_jax.weights.tensors import read_tensors
@@ -28,8 +28,11 @@ _FILES = {
 }
 
 
-def make_text_tower(config: ConfigDict, prompts: Prompts, class_names: Sequence[str]) -> TextTower:
-    """The transformer with its weights, and what draws texts of the classes for it, as `config.text` says.
+def make_text_tower(
+    config: ConfigDict, prompts: Prompts, class_names: Sequence[str]
+) -> tuple[TextTower, TextTable]:
+    """The transformer with its weights, and the tokens of the classes that it draws from, as `config.text`
+    says.
 
     Raises:
       UserError: if a file is not named, cannot be read or does not fit, or a class has no prompts.
@@ -51,7 +54,8 @@ def make_text_tower(config: ConfigDict, prompts: Prompts, class_names: Sequence[
         if found < needed:
             raise UserError(f"{text.weights}: is for {found} {what}; these prompts need {needed}")
     classes = jnp.arange(len(class_names), dtype=jnp.int32)
-    return TextTower(transformer, lambda key: draw_texts(table, classes, key), frozen=text.lr_ratio == 0)
+    tower = TextTower(transformer, lambda key: draw_texts(table, classes, key), frozen=text.lr_ratio == 0)
+    return tower, table
 
 
 def read_clip_text(path: Path, *, text_width: int, dtype: DTypeLike | None) -> CLIPText:

@@ -57,6 +57,18 @@ def draw_texts(table: TextTable, labels: jax.Array, key: jax.Array) -> jax.Array
     return table.rows[chosen]
 
 
+def text_labels(table: TextTable, labels: jax.Array) -> jax.Array:
+    """Numbers (5, B) that two samples share where the same is written about them.
+
+    Of the whole that is the class, which has texts of its own; of a part it is the text, which may recur in
+    other classes.
+
+    Args:
+      labels: int32, (B,).
+    """
+    return jnp.concatenate([labels[None], table.parts[:, labels]])
+
+
 def class_vectors(table: TextTable) -> jax.Array:
     """What each class is like, for recognising it by its description alone.
 
@@ -67,6 +79,21 @@ def class_vectors(table: TextTable) -> jax.Array:
     real = jnp.arange(table.whole.shape[1], dtype=jnp.int32)[None] < table.counts[:, None]
     mean = jnp.where(real[..., None], rows[table.whole], jnp.zeros((), rows.dtype)).sum(1)
     return _normalise(jnp.concatenate([mean[None], rows[table.parts]]))
+
+
+def distinctions(vectors: jax.Array) -> jax.Array:
+    """What sets each class apart: the direction from the mean of all classes' vectors to its own.
+
+    Args:
+      vectors: (5, K, D), see `class_vectors`.
+
+    Returns:
+      (5, K, D), of length 1, or 0 where all classes are told the same.
+    """
+    apart = vectors - vectors.mean(1, keepdims=True)
+    length = jnp.linalg.norm(apart, axis=-1, keepdims=True)
+    is_apart = length > 1e-4  # of float16 vectors, less is rounding
+    return jnp.where(is_apart, apart / jnp.where(is_apart, length, 1), 0)
 
 
 def _normalise(vectors: jax.Array) -> jax.Array:

@@ -58,6 +58,15 @@ def test_each_kind_is_by_itself():
     np.testing.assert_allclose(together, alone, rtol=1e-6)
 
 
+def test_each_kind_may_have_labels_of_its_own():
+    features, texts, scales, labels = batch()
+    own = np.stack([labels, labels // 2, labels, labels * 0, np.arange(16, dtype=np.int32)])
+    together = contrastive_losses(features, texts, scales, own)
+    alone = [contrastive_losses(features, texts, scales, labels)[i] for i, labels in enumerate(own)]
+    np.testing.assert_allclose(together, alone, rtol=1e-6)
+    assert np.abs(together - contrastive_losses(features, texts, scales, labels))[[1, 3, 4]].min() > 1e-3
+
+
 def test_eight_devices_see_the_whole_batch():
     features, texts, scales, labels = batch()
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))

@@ -236,3 +236,27 @@ def test_padding_rows_stay_finite():
         skeleton.ucla_training_clip(empty, jnp.int32(0), key),
     ):
         np.testing.assert_array_equal(clip, 0)
+
+
+@pytest.mark.parametrize("layout", ["ntu", "ucla"])
+def test_a_flip_exchanges_the_sides_of_the_skeleton(layout):
+    """The bones lead to the same parents, and what stood on the left at x stands on the right at −x."""
+    opposites = np.array(getattr(skeleton, f"{layout.upper()}_OPPOSITES"))
+    parents = np.array(getattr(skeleton, f"{layout.upper()}_PARENTS"))
+    np.testing.assert_array_equal(opposites[opposites], np.arange(len(parents)))
+    np.testing.assert_array_equal(parents[opposites], opposites[parents])
+    clip = np.random.default_rng(0).normal(size=(6, 1, len(parents), 3)).astype(np.float32)
+    flipped = skeleton.flip_some(jnp.asarray(clip), jax.random.key(0), tuple(opposites.tolist()), 1.0)
+    left_wrist, right_wrist = 6, 10
+    np.testing.assert_array_equal(flipped[:, :, right_wrist], clip[:, :, left_wrist] * [-1, 1, 1])
+    np.testing.assert_array_equal(flipped[:, :, 1], clip[:, :, 1] * [-1, 1, 1])
+    again = skeleton.flip_some(flipped, jax.random.key(0), tuple(opposites.tolist()), 1.0)
+    np.testing.assert_array_equal(again, clip)
+    assert flipped.dtype == np.float32
+
+
+def test_some_clips_are_flipped():
+    clip = jnp.ones((2, 1, 25, 3))
+    flips = jax.vmap(lambda key: skeleton.flip_some(clip, key, skeleton.NTU_OPPOSITES, 0.3)[0, 0, 0, 0])
+    share = float((flips(jax.random.split(jax.random.key(0), 2000)) < 0).mean())
+    assert abs(share - 0.3) < 4 * (0.3 * 0.7 / 2000) ** 0.5

@@ -13,6 +13,7 @@ from rgbd_jax.report.metrics import (
     ranking,
     summary,
     top_k,
+    zero_shot_figures,
 )
 from rgbd_jax.report.scores import Scores
 
@@ -123,3 +124,45 @@ def test_large_scores_do_not_overflow():
     scores = scores_of([[1e4, 0], [-1e4, 1e4]], [0, 0])
     np.testing.assert_allclose(cross_entropy(scores), [0, 2e4])
     np.testing.assert_allclose(np.exp(log_probabilities(scores)).sum(axis=1), 1)
+
+
+def test_unseen_and_seen_classes_compete_apart_and_together(scores):
+    """Of the fixture, with class 1 and class 3 (which has no samples) held out.
+
+    Samples of class 1: 1 and 6 find it, 5 finds class 3. Of the others 0 and 3 find theirs, 4 (class 2) finds
+    0, and 2 (class 0) finds 1, or 0 if that may not compete.
+    """
+    figures = zero_shot_figures(dataclasses.replace(scores, held_out=("jump, twice", "sit down")))
+    assert figures == pytest.approx(
+        {
+            "top1_unseen": 2 / 3,
+            "top1_seen": 3 / 4,
+            "harmonic_mean": 2 / (3 / 2 + 4 / 3),
+            "generalised_unseen": 2 / 3,
+            "generalised_seen": 2 / 4,
+            "generalised_harmonic_mean": 2 / (3 / 2 + 4 / 2),
+        }
+    )
+    assert (
+        figures.items() <= summary(dataclasses.replace(scores, held_out=("sit down", "jump, twice"))).items()
+    )
+
+
+def test_a_held_out_class_may_lose_against_seen_ones_alone():
+    scores = dataclasses.replace(
+        scores_of([[3, 2, 1], [3, 1, 2], [3, 1, 2]], [1, 2, 0]), held_out=("class 1", "class 2")
+    )
+    figures = zero_shot_figures(scores)
+    assert (figures["top1_unseen"], figures["generalised_unseen"]) == (1, 0)
+    assert (figures["generalised_seen"], figures["generalised_harmonic_mean"]) == (1, 0)
+
+
+def test_without_samples_of_a_kind_its_figures_are_no_numbers(scores):
+    figures = zero_shot_figures(dataclasses.replace(scores, held_out=("jump, twice",)))
+    assert np.isnan([figures[name] for name in ("top1_unseen", "harmonic_mean", "generalised_unseen")]).all()
+    assert figures["generalised_seen"] == pytest.approx(4 / 7)
+
+
+def test_where_no_class_is_held_out_nothing_is_said_of_it(scores):
+    assert zero_shot_figures(scores) == {}
+    assert not any("seen" in name or "harmonic" in name for name in summary(scores))

@@ -30,6 +30,14 @@ def test_lengths_are_written_for_other_programs(tmp_path, scores):
     assert_equal(read_scores(tmp_path / "scores.npz"), scores)
 
 
+def test_held_out_classes_are_read_back(tmp_path, scores):
+    held_out = dataclasses.replace(scores, held_out=("sit down", "jump, twice"))
+    write_scores(tmp_path / "scores.npz", held_out)
+    assert read_scores(tmp_path / "scores.npz").held_out == ("sit down", "jump, twice")
+    with np.load(tmp_path / "scores.npz") as file:
+        assert file["held_out"].tolist() == ["sit down", "jump, twice"]
+
+
 def test_another_programs_file_is_read(tmp_path, scores):
     path = tmp_path / "other.npz"
     logits = scores.logits.astype(np.float64)
@@ -58,10 +66,11 @@ def faulty(scores):
         "ids have shape": good | {"ids": np.array([], np.str_)},
         "1 samples have scores that are not finite, the first is clip4": good | {"logits": infinite},
         "is no score file": good | {"ids": np.array(list(scores.ids), object)},
+        "held_out names 'run', which is none of the class_names": good | {"held_out": np.array(["run"])},
     }
 
 
-@pytest.mark.parametrize("case", range(12))
+@pytest.mark.parametrize("case", range(13))
 def test_a_faulty_file_is_refused(tmp_path, scores, case):
     message, arrays = list(faulty(scores).items())[case]
     path = tmp_path / "scores.npz"

@@ -12,6 +12,7 @@ from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
 from rgbd_jax.models.video_layers import ConvUnit
 from rgbd_jax.tasks import make_task
+from rgbd_jax.tasks.description_scores import DescriptionScores
 from rgbd_jax.tasks.video_task import distillation_weight
 from rgbd_jax.training import sharding
 from rgbd_jax.training.state import Network
@@ -70,6 +71,22 @@ def test_the_published_figure_is_of_branches_that_there_are(made):
     _, task, _, (_, _, _, logits) = made
     assert {name for names in task.published for name in names} <= set(logits)
     assert all(scores.shape == (2, 60) and scores.dtype == np.float32 for scores in logits.values())
+
+
+@pytest.mark.parametrize("made", ["rgb"], indirect=True)
+def test_held_out_classes_are_scored_by_their_descriptions(made):
+    config, _, arrays, (_, outputs, (loss, _), _) = made
+    config = override(config, ["--config.data.held_out=('drink water',)"])
+    shape = configured_shape(config.data)
+    task = make_task(config, shape, training=True)
+    epoch = jnp.int32(0)
+    logits = task.logits(outputs, epoch)
+    assert (task.published, list(logits)) == ((), ["logits"])
+    np.testing.assert_array_equal(logits["logits"], DescriptionScores(config, shape)(outputs))
+    same_loss, sums = task.loss(outputs, arrays, epoch, jax.random.key(0))
+    assert float(same_loss) == float(loss)
+    right = (np.asarray(logits["logits"]).argmax(-1) == arrays["label"]).sum()
+    assert float(sums["top1"]) == right and set(sums) == set(task.reported)
 
 
 @pytest.mark.parametrize("made", ["rgb", "depth"], indirect=True)

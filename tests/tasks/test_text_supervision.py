@@ -93,6 +93,22 @@ def test_the_task_adds_it_to_the_cross_entropy(outputs, batch):
     assert losses[0.5] - losses[0.0] == pytest.approx(text_loss, rel=1e-4)
 
 
+def test_clips_with_one_text_of_a_part_may_count_as_alike(outputs, batch):
+    losses = {}
+    for alike in ("class", "text"):
+        changed = config("--config.data.name=synthetic", f"--config.text.alike={alike}")
+        taught = without_choice(TextSupervision(changed, types.SimpleNamespace(num_classes=10)))
+        losses[alike] = float(taught.loss(outputs, batch, jax.random.key(0)))
+    table, labels = taught._table, batch["label"]
+    rows, parts = np.asarray(table.rows), np.asarray(table.parts)[:, labels]
+    texts = np.stack([rows[np.asarray(table.whole)[labels, 0]], *rows[parts]])
+    terms = contrastive_losses(
+        outputs["text_features"], texts, outputs["logit_scale"], np.stack([labels, *parts])
+    )
+    assert losses["text"] == pytest.approx(float(np.mean(terms)), rel=1e-6)
+    assert abs(losses["text"] - losses["class"]) > 1e-2
+
+
 def test_the_heads_of_video_are_taught_and_teach_what_is_below(batch):
     heads = TextHeads(16, WIDTH, rngs=nnx.Rngs(0))
     graph, params = nnx.split(heads)

@@ -7,7 +7,7 @@ import pytest
 
 from rgbd_jax.text.prompts import ClassPrompts, Prompts
 from rgbd_jax.text.source import feature_table, find_prompts
-from rgbd_jax.text.table import class_vectors, draw_texts, text_table
+from rgbd_jax.text.table import class_vectors, distinctions, draw_texts, text_labels, text_table
 
 PROMPTS = Prompts(
     "mine.txt",
@@ -61,6 +61,14 @@ def test_by_sample_it_depends_on_the_key_of_the_sample_alone(table):
     np.testing.assert_array_equal(draw(table, labels, keys)[:, 5:15], draw(table, labels[5:15], keys[5:15]))
 
 
+def test_samples_share_a_number_where_the_same_is_written(table):
+    numbers = np.asarray(text_labels(table, jnp.array([0, 1, 0], jnp.int32)))
+    assert numbers.shape == (5, 3)
+    assert (numbers[:, 0] == numbers[:, 2]).all()
+    # Of the two classes only the head is told the same.
+    assert (numbers[:, 0] == numbers[:, 1]).tolist() == [False, True, False, False, False]
+
+
 def test_tokens_of_all_classes():
     tokens = np.arange(len(PROMPTS.texts) * 4, dtype=np.int32).reshape(-1, 4)
     rows = draw_texts(text_table(PROMPTS, tokens), jnp.arange(2, dtype=jnp.int32), jax.random.key(0))
@@ -82,6 +90,16 @@ def test_the_vectors_of_the_classes():
     np.testing.assert_allclose(vectors[0], expected, atol=1e-6)
     np.testing.assert_allclose(jnp.linalg.norm(vectors, axis=-1), 1, atol=1e-6)
     np.testing.assert_array_equal(vectors[1, 0], vectors[3, 0])
+
+
+def test_what_sets_a_class_apart_is_its_direction_from_the_mean():
+    vectors = np.zeros((5, 3, 4), np.float32)
+    vectors[:] = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]
+    vectors[2] = [0.6, 0, 0, 0.8]  # all classes are told the same of this part
+    apart = np.asarray(distinctions(jnp.asarray(vectors)))
+    np.testing.assert_allclose(apart[0, 0], np.array([2, -1, -1, 0]) / 6**0.5, atol=1e-6)
+    np.testing.assert_array_equal(apart[2], 0)
+    np.testing.assert_allclose(np.linalg.norm(apart[[0, 1, 3, 4]], axis=-1), 1, atol=1e-6)
 
 
 def test_the_synthetic_actions_are_known_by_their_descriptions():
