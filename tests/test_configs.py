@@ -10,13 +10,14 @@ from flax import nnx
 
 from rgbd_jax.bench import main as bench
 from rgbd_jax.config import load_file, override, parity
-from rgbd_jax.data.random_clips import configured_shape
+from rgbd_jax.data.random_clips import configured_shape, random_batch
 from rgbd_jax.errors import UserError
-from rgbd_jax.experiment import make_schedule
+from rgbd_jax.experiment import Experiment, make_schedule
 from rgbd_jax.main import main as train
 from rgbd_jax.streams import ALL, STREAMS
 from rgbd_jax.tasks import make_task
 from rgbd_jax.training import sharding
+from rgbd_jax.training.flops import count_flops
 from rgbd_jax.training.state import Network
 
 NTU = [f"configs/gap/{name}.py" for name in ("ntu60_xsub", "ntu60_xview", "ntu120_xsub", "ntu120_xset")]
@@ -122,18 +123,13 @@ def test_the_debug_variant_takes_two_steps(variant, tmp_path, capsys):
     assert "steps/s" in capsys.readouterr().out
 
 
-def test_flops_are_those_of_the_whole_step_also_when_it_accumulates(tmp_path):
+def test_flops_are_those_of_the_whole_step_also_when_it_accumulates():
     def flops(*overrides):
-        bench(
-            [
-                "--config=configs/demo.py:debug",
-                "--config.model.name=baseline_gcn",
-                "--config.batch_size=16",
-                "--steps=1",
-            ]
-            + [f"--config.data.data_dir={tmp_path}", f"--json={tmp_path / 'bench.json'}", *overrides]
-        )
-        return json.loads((tmp_path / "bench.json").read_text())["flops_per_step"]
+        config = override(load_file("configs/demo.py:debug"), ["--config.batch_size=16", *overrides])
+        shape, mesh = configured_shape(config.data), sharding.make_mesh()
+        experiment = Experiment.build(config, shape, 1, mesh)
+        batch = sharding.put_batch(random_batch(shape, config.batch_size), mesh)
+        return count_flops(experiment.compiled_step().trace(experiment.initial_state(), batch).jaxpr)
 
     assert flops("--config.accumulate=2") == flops()
 
