@@ -18,7 +18,7 @@ from rgbd_jax.streams import ALL, STREAMS
 from rgbd_jax.tasks import make_task
 from rgbd_jax.training import sharding
 from rgbd_jax.training.flops import count_flops
-from rgbd_jax.training.state import Network
+from rgbd_jax.training.state import Network, named_leaves
 
 NTU = [f"configs/gap/{name}.py" for name in ("ntu60_xsub", "ntu60_xview", "ntu120_xsub", "ntu120_xset")]
 SKELETONS = ["configs/gap/nw_ucla.py", *NTU]
@@ -66,6 +66,9 @@ def test_a_config_builds_its_network(variant):
     network = Network(task.network(nnx.Rngs(0)))
     count = sum(leaf.size for leaf in jax.tree.leaves(network.params))
     assert count == PARAMETERS[variant] if variant in PARAMETERS else count > 1e4
+    # A step would return another type than it took, and be compiled a second time.
+    weak = [name for name, leaf in named_leaves(network.params).items() if getattr(leaf, "weak_type", False)]
+    assert weak == []
     if ":" in variant and variant not in ZERO_SHOT:
         seen = variant.partition(":")[2].removesuffix(",plain")
         assert task.view == ("+".join(STREAMS) if seen == ALL else seen)

@@ -5,7 +5,7 @@ python -m rgbd_jax.main --config=configs/gap/zero_shot.py:march_push --workdir=r
 python -m rgbd_jax.main --mode=eval --workdir=runs/zero_shot
 
 `march_push` and `kick_raise` tell all test clips of their two actions apart, `wave_kick` half of them, which
-is no more than guessing (seeds 1 and 2; docs/zero_shot.md).
+is no more than guessing (seeds 1 to 3; docs/zero_shot.md).
 """
 
 from ml_collections import ConfigDict

@@ -65,7 +65,7 @@ class GAP(CTRGCN):
                 for part in PARTS
             }
         )
-        self.logit_scale = nnx.Param(jnp.full(len(TEXT_FEATURES), INITIAL_SCALE))
+        self.logit_scale = nnx.Param(jnp.full(len(TEXT_FEATURES), INITIAL_SCALE, jnp.float32))
         self.text_tower = text_tower
 
     def __call__(self, x: jax.Array, *, train: bool, rngs: nnx.Rngs | None = None) -> dict[str, jax.Array]:

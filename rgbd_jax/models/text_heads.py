@@ -21,7 +21,7 @@ class TextHeads(nnx.Module):
 
     def __init__(self, in_features: int, text_width: int, *, rngs: nnx.Rngs):
         self.projection = NormDense(in_features, len(TEXT_FEATURES) * text_width, rngs=rngs)
-        self.logit_scale = nnx.Param(jnp.full(len(TEXT_FEATURES), INITIAL_SCALE))
+        self.logit_scale = nnx.Param(jnp.full(len(TEXT_FEATURES), INITIAL_SCALE, jnp.float32))
 
     def __call__(self, x: jax.Array) -> dict[str, jax.Array]:
         """(B, C) to text_features (5, B, W) and logit_scale (5,), in the order of `TEXT_FEATURES`."""

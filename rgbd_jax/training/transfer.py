@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from rgbd_jax.errors import UserError
 from rgbd_jax.training.checkpoint import describe, load_weights, resolve, saved_shapes
-from rgbd_jax.training.state import Arrays, TrainState, is_part, named_leaves
+from rgbd_jax.training.state import TEXT_TOWER, Arrays, TrainState, is_part, named_leaves
 
 # What gives the scores of the classes is called so in all networks.
 HEADS = frozenset(("heads", "classifier"))
@@ -100,16 +100,17 @@ def check_modality(checkpoint: Path, modality: str, order: Collection[str]) -> N
 def _check_fit(checkpoint: Path, part: str, saved: Arrays, params: Arrays) -> None:
     """See that a checkpoint is of the network, or of the part of it, that is to start from it.
 
-    What either of them has more than the other does not count, nor do the heads.
+    What either of them has more than the other does not count, nor do the heads and what only training has.
 
     Raises:
       UserError: if less than `LEAST_SHARE` of the parameters fit.
     """
+    beside = {*HEADS, TEXT_TOWER}
     theirs = {part + name: leaf.shape for name, leaf in named_leaves(saved).items()}
     ours = {name: leaf.shape for name, leaf in named_leaves(params).items() if name.startswith(part)}
 
     def count(shapes: Mapping[str, tuple[int, ...]]) -> int:
-        return sum(math.prod(shape) for name, shape in shapes.items() if HEADS.isdisjoint(name.split("/")))
+        return sum(math.prod(shape) for name, shape in shapes.items() if not is_part(name, beside))
 
     share = count(dict(theirs.items() & ours.items())) / min(count(theirs), count(ours))
     if share < LEAST_SHARE:

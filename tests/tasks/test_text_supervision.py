@@ -97,7 +97,9 @@ def test_clips_with_one_text_of_a_part_may_count_as_alike(outputs, batch):
     losses = {}
     for alike in ("class", "text"):
         changed = config("--config.data.name=synthetic", f"--config.text.alike={alike}")
-        taught = without_choice(TextSupervision(changed, types.SimpleNamespace(num_classes=10)))
+        taught = without_choice(
+            TextSupervision(changed, types.SimpleNamespace(num_classes=10), training=True)
+        )
         losses[alike] = float(taught.loss(outputs, batch, jax.random.key(0)))
     table, labels = taught._table, batch["label"]
     rows, parts = np.asarray(table.rows), np.asarray(table.parts)[:, labels]
