@@ -177,6 +177,13 @@ RELATIONS = (
         "() with",
         lambda c: not c["data.held_out"] or c["task.name"] != "fusion",
     ),
+    # The clips of what is held out would lower the learning rate: they are validated with the others.
+    (
+        "data.held_out",
+        "schedule.name",
+        "() with",
+        lambda c: not c["data.held_out"] or c["schedule.name"] != "plateau",
+    ),
     # An evaluation has no transformer for the descriptions.
     (
         "data.held_out",
@@ -199,6 +206,25 @@ RELATIONS = (
         )
         for source, keys in TEXT_SOURCES.items()
         for key in keys
+    ),
+    (
+        "text.source",
+        "task.text_weight",
+        "features with",
+        lambda c: c["text.source"] == "features" or c["task.text_weight"] > 0,
+    ),
+    (
+        "text.lr_ratio",
+        "text.source",
+        "1 with",
+        lambda c: c["text.source"] == "clip" or c["text.lr_ratio"] == 1,
+    ),
+    # Each of the four would have a transformer of its own, larger than the network.
+    (
+        "text.source",
+        "task.stream",
+        "features with",
+        lambda c: c["text.source"] == "features" or c["task.stream"] != ALL,
     ),
     # Networks side by side share no parameters, but would share the norm of all their gradients.
     (

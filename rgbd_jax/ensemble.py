@@ -16,7 +16,7 @@ import numpy as np
 from rgbd_jax.command import ArgumentParser, run_command
 from rgbd_jax.errors import UserError
 from rgbd_jax.report.ensemble import check_classes, combine, default_weights, join, search_weights
-from rgbd_jax.report.metrics import top_k
+from rgbd_jax.report.metrics import top_k, zero_shot_figures, zero_shot_line
 from rgbd_jax.report.published_scores import Labels, labelled, labels_of, read_labels, read_score_pickle
 from rgbd_jax.report.scores import Scores, read_scores, write_scores
 from rgbd_jax.streams import STREAMS
@@ -63,6 +63,8 @@ def main(argv: list[str]) -> None:
     for name, scores, weight in zip(names, joined, weights, strict=True):
         print(f"{name}: {accuracy(scores)}, weight {weight:g}")
     print(f"ensemble: {accuracy(joint)} of {len(joint.ids)} samples")
+    if joint.held_out:
+        print(zero_shot_line(zero_shot_figures(joint)))
     if given.output is not None:
         write_scores(given.output, joint)
 

@@ -63,6 +63,7 @@ def run_evaluation(
     if (workdir is None) == (checkpoint is None):
         raise UserError("--mode=eval needs one of --workdir and --checkpoint")
     from rgbd_jax.evaluate import evaluate
+    from rgbd_jax.report.metrics import zero_shot_line
     from rgbd_jax.training.checkpoint import resolve
 
     folder, metrics = evaluate(resolve(workdir or checkpoint, which or "newest"), config_arguments, split)
@@ -71,11 +72,7 @@ def run_evaluation(
         f" of {metrics['count']} samples; see {folder}"
     )
     if "top1_unseen" in metrics:
-        print(
-            f"zero-shot: top-1 {100 * metrics['top1_unseen']:.2f} % among the unseen classes,"
-            f" {100 * metrics['top1_seen']:.2f} % among the seen, harmonic mean"
-            f" {100 * metrics['harmonic_mean']:.2f} %"
-        )
+        print(zero_shot_line(metrics))
 
 
 if __name__ == "__main__":

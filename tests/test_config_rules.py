@@ -209,7 +209,32 @@ def test_the_fusion_knows_no_descriptions_of_what_is_held_out():
     assert str(caught.value) == message
 
 
-def test_descriptions_of_what_is_held_out_are_features():
+@pytest.mark.parametrize(
+    ("held_out", "other", "message"),
+    [
+        (True, "text.source=clip", "data.held_out=('kick',): allowed is () with config.text.source='clip'"),
+        (
+            True,
+            "schedule.name=plateau",
+            "data.held_out=('kick',): allowed is () with config.schedule.name='plateau'",
+        ),
+        (
+            False,
+            "task.text_weight=0",
+            "text.source='clip': allowed is features with config.task.text_weight=0.0",
+        ),
+        (False, "task.stream=all", "text.source='clip': allowed is features with config.task.stream='all'"),
+    ],
+)
+def test_what_does_not_go_with_held_out_classes_or_with_clip_is_named(held_out, other, message):
+    first = "data.held_out=('kick',)" if held_out else "text.source=clip"
+    load("task.text_weight=1", "model.name=gap", first)
     with pytest.raises(UserError) as caught:
-        load("data.held_out=('kick',)", "task.text_weight=1", "model.name=gap", "text.source=clip")
-    assert str(caught.value) == "config.data.held_out=('kick',): allowed is () with config.text.source='clip'"
+        load("task.text_weight=1", "model.name=gap", first, other)
+    assert str(caught.value) == f"config.{message}"
+
+
+def test_features_have_no_learning_rate():
+    with pytest.raises(UserError) as caught:
+        load("text.lr_ratio=0.5")
+    assert str(caught.value) == "config.text.lr_ratio=0.5: allowed is 1 with config.text.source='features'"

@@ -13,6 +13,7 @@ import pytest
 
 from rgbd_jax.ensemble import main
 from rgbd_jax.errors import UserError
+from rgbd_jax.report.metrics import zero_shot_figures, zero_shot_line
 from rgbd_jax.report.scores import Scores, read_scores, write_scores
 
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
@@ -407,6 +408,17 @@ def test_files_that_do_not_belong_together_are_refused(write):
     assert "other.npz: class 3 is 'wave'; in " in message and "it is 'gesture 3'" in message
     message = refusal(class_names=(*CLASSES, "more"), logits=np.zeros((40, 9), np.float32))
     assert "other.npz: has 9 classes; " in message and "good.npz has 8" in message
+
+    message = refusal(held_out=CLASSES[:2])
+    assert "other.npz: the classes held out from training are gesture 0, gesture 1; in " in message
+    assert message.endswith("they are none")
+
+
+def test_of_held_out_classes_the_zero_shot_figures_are_printed(write, figures):
+    """Equal files sum up to twice the scores of one."""
+    scores = make_scores(held_out=CLASSES[:2])
+    paths = [write(f"{number}.npz", scores) for number in range(2)]
+    assert zero_shot_line(zero_shot_figures(scores)) in figures(*paths)["printed"].splitlines()
 
 
 @pytest.mark.parametrize(

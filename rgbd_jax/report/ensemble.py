@@ -5,7 +5,6 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -74,7 +73,6 @@ def combine(files: Sequence[Scores], weights: Sequence[float]) -> Scores:
         data_set=_only({scores.data_set for scores in files}),
         split=_only({scores.split for scores in files}),
         stream="+".join(streams) if all(streams) else "",
-        held_out=_only({scores.held_out for scores in files}, otherwise=()),
     )
 
 
@@ -127,7 +125,7 @@ def search_weights(files: Sequence[Scores], start: Sequence[float]) -> tuple[flo
 
 
 def check_classes(name: str, scores: Scores, first_name: str, first: Scores) -> None:
-    """UserError if two files are not of the same classes in the same order."""
+    """UserError if two files are not of the same classes in the same order, the same of them held out."""
     if len(scores.class_names) != len(first.class_names):
         raise UserError(
             f"{name}: has {len(scores.class_names)} classes; {first_name} has {len(first.class_names)}"
@@ -135,6 +133,11 @@ def check_classes(name: str, scores: Scores, first_name: str, first: Scores) -> 
     for number, (found, allowed) in enumerate(zip(scores.class_names, first.class_names, strict=True)):
         if found != allowed:
             raise UserError(f"{name}: class {number} is {found!r}; in {first_name} it is {allowed!r}")
+    if set(scores.held_out) != set(first.held_out):
+        raise UserError(
+            f"{name}: the classes held out from training are {', '.join(scores.held_out) or 'none'}; in"
+            f" {first_name} they are {', '.join(first.held_out) or 'none'}"
+        )
 
 
 def _check_ids(name: str, scores: Scores, first_name: str, first: Scores) -> None:
@@ -179,6 +182,6 @@ def _label(scores: Scores, sample: int) -> str:
     return f"{label} ({scores.class_names[label]})"
 
 
-def _only(values: set[Any], otherwise: Any = "") -> Any:
-    """The one value that all have, `otherwise` if they do not agree."""
-    return values.pop() if len(values) == 1 else otherwise
+def _only(words: set[str]) -> str:
+    """The one word that all say, "" if they do not agree."""
+    return words.pop() if len(words) == 1 else ""

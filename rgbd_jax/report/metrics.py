@@ -6,6 +6,7 @@ number comes last. So each figure follows from the scores alone, whatever the or
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +74,17 @@ def zero_shot_figures(scores: Scores) -> dict[str, float]:
         **{f"generalised_{name}": value for name, value in together.items()},
         "generalised_harmonic_mean": _harmonic_mean(*together.values()),
     }
+
+
+def zero_shot_line(figures: Mapping[str, float]) -> str:
+    """The first of the figures of `zero_shot_figures` in words, in percent."""
+    unseen, seen, mean = (100 * figures[name] for name in ("top1_unseen", "top1_seen", "harmonic_mean"))
+    if math.isnan(unseen):
+        return "zero-shot: there are no samples of the unseen classes"
+    return (
+        f"zero-shot: top-1 {unseen:.2f} % among the unseen classes, {seen:.2f} % among the seen,"
+        f" harmonic mean {mean:.2f} %"
+    )
 
 
 def branch_accuracies(scores: Scores) -> dict[str, float]:

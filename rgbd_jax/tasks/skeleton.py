@@ -1,6 +1,6 @@
 """Actions from skeletons: the published feeders, CTR-GCN and its relatives, cross entropy."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ class SkeletonTask:
 
     published = ()
     published_warm_up = None
-    trunks = {}
+    trunks: ClassVar = {}
     pictured = ()
     streams = ()
 

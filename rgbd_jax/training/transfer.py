@@ -29,12 +29,15 @@ def find_start(config: ConfigDict, trunks: Mapping[str, str]) -> dict[str, Path]
       trunks: of the task.
 
     Raises:
-      UserError: if there is none where one is named, or one of the wrong modality.
+      UserError: if there is none where one is named, or one of the wrong modality; or if it has seen what the
+        new run holds out.
     """
     found = {"": resolve(Path(config.init_from))} if config.init_from else {}
     for (modality, part), path in zip(trunks.items(), config.get("init_trunks", ()), strict=False):
         found[part] = resolve(Path(path))
         check_modality(found[part], modality, trunks)
+    for checkpoint in found.values():
+        check_unseen(checkpoint, config.data.held_out)
     return found
 
 
@@ -94,6 +97,20 @@ def check_modality(checkpoint: Path, modality: str, order: Collection[str]) -> N
         raise UserError(
             f"config.init_trunks: {checkpoint} was trained on {' and '.join(found) or 'no video'};"
             f" {modality} is needed here, the order is {', '.join(order)}"
+        )
+
+
+def check_unseen(checkpoint: Path, held_out: Collection[str]) -> None:
+    """See that a checkpoint has learnt nothing of classes that are to be recognised unseen.
+
+    Raises:
+      UserError: if one of them was among its classes and not held out then.
+    """
+    description = describe(checkpoint)
+    hidden = description.config.get("data", {}).get("held_out", ())
+    if seen := [name for name in held_out if name in description.class_names and name not in hidden]:
+        raise UserError(
+            f"config.init_from: {checkpoint} was trained on {seen[0]!r}, which config.data.held_out holds out"
         )
 
 

@@ -157,3 +157,19 @@ def test_a_trunk_that_gives_nothing_is_refused(runs):
     found = {"trunks/rgb/": resolve(runs / "rgb"), "trunks/depth/": resolve(runs / "skeleton")}
     with pytest.raises(UserError, match="init_trunks: .* has 0 % .* in common with trunks/depth, without he"):
         start_from(found, state, CLASSES)
+
+
+def test_what_has_seen_the_classes_that_are_held_out_is_refused(runs, tmp_path):
+    config, state = make("skeleton")
+    hidden = ("action 3", "action 5")
+    with pytest.raises(
+        UserError, match="init_from: .* was trained on 'action 3', which config.data.held_out"
+    ):
+        start("skeleton", init_from=str(runs / "skeleton"), data={"held_out": hidden})
+    assert start("skeleton", init_from=str(runs / "skeleton"), data={"held_out": ("another",)})
+    config = copy.deepcopy(config)
+    config.data.held_out = hidden
+    loader = iter(MapDataset.range(10).repeat().to_iter_dataset())
+    with Checkpoints(tmp_path / "checkpoints", best_metric="top1") as checkpoints:
+        checkpoints.save(state, loader, Description(config.to_dict(), CLASSES, {}, 1, 0), None)
+    assert start("skeleton", init_from=str(tmp_path), data={"held_out": hidden[:1]})
