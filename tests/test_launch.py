@@ -147,7 +147,8 @@ def test_the_demo_refuses_another_folder_than_it_evaluates(checkout, arguments):
 def test_the_tests_get_all_arguments(checkout):
     calls = checkout.run("launch/test.sh", "tests/report", "-k", "metrics")[2]
     assert calls[1].endswith(".[dev,torch]")
-    assert calls[-1] == "pytest --numprocesses=2 --dist=loadfile tests/report -k metrics"
+    options = "--numprocesses=2 --dist=loadfile --no-loadscope-reorder"
+    assert calls[-1] == f"pytest {options} tests/report -k metrics"
 
 
 def pins_for(python):
