@@ -9,19 +9,18 @@
 Lines are numbered from 1 in messages, and so are bodies; frames and joints as in the file's own order.
 """
 
-import contextlib
 import dataclasses
+import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from rgbd_jax.data.formats.decimals import read_decimals
 from rgbd_jax.errors import UserError
 
 NUM_JOINTS = 25
 _FIELDS = 12  # of the line of a joint
-_TRACKING_STATES = frozenset((b"0", b"1", b"2"))  # its last field
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,116 +67,129 @@ def read_ntu_skeleton(path: str | os.PathLike) -> Recording:
       UserError: it cannot be read, ends too early or too late, has a body of other than 25 joints, a line of
         other than 12 fields, or a coordinate that is no finite number.
     """
-    path = Path(path)
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    seen: dict[bytes, tuple[int, list[int]]] = {}  # by id: the first frame, the places in `joint_lines`
-    joint_lines: list[bytes] = []
+    lines = _Lines(Path(path))
+    seen: dict[bytes, tuple[int, list[int]]] = {}  # by id: the first frame, the places in `blocks`
+    blocks: list[int] = []  # the first of each NUM_JOINTS lines of joints
     num_frames, place = 0, 1
-    num_recorded = _count(path, lines, 0, "frames")
+    num_recorded = lines.count(0, "frames")
     for _ in range(num_recorded):
-        num_bodies = _count(path, lines, place, "bodies")
+        num_bodies = lines.count(place, "bodies")
         place += 1
         for _ in range(num_bodies):
-            name = _line(path, lines, place).split(None, 1)
-            num_joints = _count(path, lines, place + 1, "joints")
+            name = lines[place].split(None, 1)
+            num_joints = lines.count(place + 1, "joints")
             if num_joints != NUM_JOINTS:
-                raise UserError(
-                    f"{path}, line {place + 2}: found {num_joints} joints; {NUM_JOINTS} are needed"
-                )
+                raise lines.fault(place + 1, f"found {num_joints} joints; {NUM_JOINTS} are needed")
             if not name:
-                raise UserError(f"{path}, line {place + 1}: is empty; the id of a body is needed")
+                raise lines.fault(place, "is empty; the id of a body is needed")
             place += 2
-            block = lines[place : place + NUM_JOINTS]
-            if len(block) < NUM_JOINTS:
-                raise _cut_off(path, lines)
-            place += NUM_JOINTS
             _, places = seen.setdefault(name[0], (num_frames, []))
-            places.append(len(joint_lines) // NUM_JOINTS)
-            joint_lines += block
+            places.append(len(blocks))
+            blocks.append(place)
+            place += NUM_JOINTS
+            if place > lines.number:
+                raise lines.cut_off()
         num_frames += num_bodies > 0
-    if any(map(bytes.strip, lines[place:])):
-        raise UserError(
-            f"{path}, line {place + 1}: found more lines; by line 1, {num_recorded} frames end before"
-        )
-    joints = _positions(path, lines, joint_lines)
+    if any(lines[left].strip() for left in range(place, lines.number)):
+        raise lines.fault(place, f"found more lines; by line 1, {num_recorded} frames end before")
+    joints = _positions(lines, np.array(blocks, int))
     bodies = tuple(
         Body(name.decode("ascii", "replace"), first, joints[places]) for name, (first, places) in seen.items()
     )
     return Recording(num_frames, num_recorded, bodies)
 
 
-def _positions(path: Path, lines: list[bytes], joint_lines: list[bytes]) -> np.ndarray:
-    """Columns 1 to 3 of the joints' lines, (n, V, 3) float32. All at once: that is several times faster."""
-    fields = b" ".join(joint_lines).split()
-    columns = np.full((len(joint_lines), 3), np.nan, np.float32)
-    is_regular = len(fields) == _FIELDS * len(joint_lines)
-    if is_regular:
-        with contextlib.suppress(ValueError), np.errstate(over="ignore"):  # is not finite then
-            for axis in range(3):
-                columns[:, axis] = list(map(float, fields[axis::_FIELDS]))
-    # Where a line has a field of its neighbour, one is no state; looking at every line takes as long as all
-    # the rest.
-    if (
-        is_regular
-        and np.isfinite(columns).all()
-        and _TRACKING_STATES.issuperset(fields[_FIELDS - 1 :: _FIELDS])
-    ):
-        return columns.reshape(-1, NUM_JOINTS, 3)
-    if fault := _first_fault(lines):
-        raise UserError(f"{path}, {fault}")
-    return columns.reshape(-1, NUM_JOINTS, 3)
+class _Lines:
+    """The lines of a file, found but not yet cut out: few of them are looked at one by one.
+
+    Attributes:
+      text: the whole file.
+      number: n, of the lines.
+      begins, ends: (n,) where in it each line is, without what ends it.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        try:
+            self.text = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        codes = np.frombuffer(self.text, np.uint8)
+        ends = np.flatnonzero(codes == ord("\n"))
+        if not self.text.endswith(b"\n"):
+            ends = np.append(ends, len(self.text))
+        if not self.text:
+            ends = ends[:0]
+        self.begins = np.append(0, ends + 1)[: len(ends)]
+        self.ends = ends - ((ends > self.begins) & (codes[ends - 1] == ord("\r")))
+        self.number = len(ends)
+        # Lists are faster to look into than arrays.
+        self._begins, self._ends = self.begins.tolist(), self.ends.tolist()
+
+    def __getitem__(self, place: int) -> bytes:
+        """A line, counted from 0. UserError if the file ends before."""
+        try:
+            return self.text[self._begins[place] : self._ends[place]]
+        except IndexError:
+            raise self.cut_off() from None
+
+    def count(self, place: int, what: str) -> int:
+        """The number of `what` that a line consists of."""
+        line = self[place].strip()
+        if not line.isdigit():
+            found = line.decode("utf-8", "replace")[:40]
+            raise self.fault(place, f"found {found!r}; the number of {what} is needed")
+        return int(line)
+
+    def fault(self, place: int, message: str) -> UserError:
+        return UserError(f"{self._path}, line {place + 1}: {message}")
+
+    def cut_off(self) -> UserError:
+        if not self.text:
+            return UserError(f"{self._path}: is empty; the number of frames is needed in line 1")
+        said = f"it is to hold {int(self[0])} frames" if self[0].strip().isdigit() else "more is needed"
+        return self.fault(self.number - 1, f"the file ends here, cut off; by line 1 {said}")
 
 
-def _first_fault(lines: list[bytes]) -> str | None:
-    """Say in which line a joint's fields are wrong, and how; None if all are right."""
-    for number, line in _joint_lines(lines):
-        fields = line.split()
-        if len(fields) != _FIELDS:
-            return f"line {number}: found {len(fields)} fields; the {_FIELDS} of a joint are needed"
-        for axis, field in zip("xyz", fields[:3], strict=True):
-            with np.errstate(over="ignore"):
-                try:
-                    is_finite = np.isfinite(np.float32(float(field)))
-                except ValueError:
-                    is_finite = False
-            if not is_finite:
+def _positions(lines: _Lines, blocks: np.ndarray) -> np.ndarray:
+    """The first three fields of the lines of joints, (n, V, 3) float32."""
+    places = (blocks[:, None] + np.arange(NUM_JOINTS)).reshape(-1)
+    positions = _positions_of_regular(lines, places)
+    if positions is None:
+        positions = np.array([_position(lines, place) for place in places], np.float32)
+    return positions.reshape(-1, NUM_JOINTS, 3)
+
+
+def _positions_of_regular(lines: _Lines, places: np.ndarray) -> np.ndarray | None:
+    """The positions in some lines if all are right and have single blanks between their fields, else None."""
+    begins, ends = lines.begins[places], lines.ends[places]
+    codes = np.frombuffer(lines.text, np.uint8)
+    blanks = np.flatnonzero(codes == ord(" "))
+    first = np.searchsorted(blanks, begins)
+    has_all_fields = (np.searchsorted(blanks, ends) - first == _FIELDS - 1).all() and b"\t" not in lines.text
+    if not has_all_fields or (np.diff(blanks) == 1).any() or (codes[ends - 1] == ord(" ")).any():
+        return None
+    stops = blanks[first[:, None] + np.arange(3)]
+    starts = np.column_stack([begins, stops[:, :2] + 1])
+    with np.errstate(over="ignore"):  # is not finite then
+        positions = read_decimals(lines.text, starts.reshape(-1), stops.reshape(-1)).astype(np.float32)
+    return positions if np.isfinite(positions).all() else None
+
+
+def _position(lines: _Lines, place: int) -> list[float]:
+    """The position in one line. UserError if the line is not that of a joint."""
+    fields = lines[place].split()
+    if len(fields) != _FIELDS:
+        raise lines.fault(place, f"found {len(fields)} fields; the {_FIELDS} of a joint are needed")
+    position = []
+    for axis, field in zip("xyz", fields[:3], strict=True):
+        try:
+            value = float(field)
+        except ValueError:
+            value = math.nan
+        with np.errstate(over="ignore"):
+            if not np.isfinite(np.float32(value)):
                 found = field.decode("utf-8", "replace")
-                return f"line {number}: {axis} is {found}; metres that are finite in float32 are needed"
-    return None
-
-
-def _joint_lines(lines: list[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The lines of joints with their numbers, of a file whose counts are right."""
-    place = 1
-    for _ in range(int(lines[0])):
-        num_bodies = int(lines[place])
-        place += 1
-        for _ in range(num_bodies):
-            place += 2
-            yield from enumerate(lines[place : place + NUM_JOINTS], place + 1)
-            place += NUM_JOINTS
-
-
-def _count(path: Path, lines: list[bytes], place: int, what: str) -> int:
-    """The number of `what` that a line consists of."""
-    line = _line(path, lines, place)
-    if not line.strip().isdigit():
-        found = line.decode("utf-8", "replace").strip()[:40]
-        raise UserError(f"{path}, line {place + 1}: found {found!r}; the number of {what} is needed")
-    return int(line)
-
-
-def _line(path: Path, lines: list[bytes], place: int) -> bytes:
-    if place >= len(lines):
-        raise _cut_off(path, lines)
-    return lines[place]
-
-
-def _cut_off(path: Path, lines: list[bytes]) -> UserError:
-    if not lines:
-        return UserError(f"{path}: is empty; the number of frames is needed in line 1")
-    said = f"it is to hold {int(lines[0])} frames" if lines[0].strip().isdigit() else "more is needed"
-    return UserError(f"{path}, line {len(lines)}: the file ends here, cut off; by line 1 {said}")
+                raise lines.fault(place, f"{axis} is {found}; metres that are finite in float32 are needed")
+        position.append(value)
+    return position
