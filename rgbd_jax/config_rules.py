@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from rgbd_jax.data.clip_errors import ON_ERROR
 from rgbd_jax.errors import UserError
 from rgbd_jax.streams import ALL
 
@@ -86,7 +87,7 @@ RULES = {
     "data.repeat": at_least(1),
     "data.limit": at_least(0),
     "data.num_workers": at_least(0),
-    "data.on_error": one_of("fail", "skip"),
+    "data.on_error": one_of(*ON_ERROR),
     "data.modalities": each(one_of("rgb", "depth")),
     "data.num_frames": at_least(1),
     "optimizer.name": one_of("sgd", "adam", "adamw"),

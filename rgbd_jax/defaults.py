@@ -86,6 +86,24 @@ def skeleton_config() -> ConfigDict:
     return config
 
 
+def synthetic_skeleton_config() -> ConfigDict:
+    """A small CTR-GCN on the synthetic motions, which learns them in minutes on two CPU cores."""
+    config = skeleton_config()
+    config.batch_size = 16
+    config.num_epochs = 6
+    config.data.name = "synthetic"
+    config.task.window = 16
+    config.model.num_persons = 1
+    config.model.base_width = 16
+    config.model.stages = (2, 1, 1)
+    config.optimizer.weight_decay = 4e-4
+    config.schedule.name = "cosine"
+    config.schedule.reference_batch = 32
+    config.schedule.warm_up = 0.1
+    config.schedule.per = "step"
+    return config
+
+
 def rgbd_config(modality: str = "rgb") -> ConfigDict:
     """What a config of the tasks rgbd and fusion has: 64 frames of 224×224, as published for NTU RGB+D.
 

@@ -5,6 +5,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from run_folder import rows
 
 from rgbd_jax.config import load_file, override
 from rgbd_jax.data.clip_errors import ClipErrors
@@ -20,20 +21,12 @@ from rgbd_jax.training.checkpoint import Checkpoints
 EPOCH_STEPS = 2
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    """A folder in which the synthetic data set is prepared."""
-    folder = tmp_path_factory.mktemp("data")
-    open_split("synthetic", folder, "train")
-    return folder
-
-
 @pytest.fixture
-def config(data_dir):
+def config(synthetic_data):
     """The demo at debug size, with a network that compiles soon: eight clips a batch, two steps an epoch."""
     return override(
         load_file("configs/demo.py:debug"),
-        [f"--config.data.data_dir={data_dir}", "--config.batch_size=8", "--config.eval_batch_size=8"]
+        [f"--config.data.data_dir={synthetic_data}", "--config.batch_size=8", "--config.eval_batch_size=8"]
         + [
             "--config.model.name=baseline_gcn",
             "--config.data.limit=16",
@@ -70,16 +63,6 @@ def assert_close_trees(found, expected, **tolerance):
         sharding.to_host(found),
         sharding.to_host(expected),
     )
-
-
-def rows(workdir, **chosen):
-    """The rows of metrics.jsonl with these values, without what depends on the machine's speed."""
-    lines = (workdir / "metrics.jsonl").read_text().splitlines()
-    found = [json.loads(line) for line in lines]
-    found = [row for row in found if chosen.items() <= row.items()]
-    return [
-        {key: row[key] for key in row if key not in ("samples_per_s", "data_wait", "time")} for row in found
-    ]
 
 
 # ---------------------------------------------------------------------- the step
