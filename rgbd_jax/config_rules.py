@@ -156,6 +156,13 @@ RULES = {
 # Rules between two keys; the test sees the whole config.
 RELATIONS = (
     ("accumulate", "batch_size", "a divisor of", lambda c: c["batch_size"] % c["accumulate"] == 0),
+    # Norms that begin with no statistics would never get any.
+    (
+        "frozen_norm",
+        "init_from",
+        "False without weights to start from, with",
+        lambda c: not c["frozen_norm"] or c["init_from"] or c.get("init_trunks"),
+    ),
     ("task.crop", "task.resize", "at most the smaller of", lambda c: c["task.crop"] <= min(c["task.resize"])),
     # Features and texts are compared over the whole batch, which parts of it never see.
     ("accumulate", "task.text_weight", "1 with", lambda c: c["accumulate"] == 1 or not c["task.text_weight"]),

@@ -4,7 +4,7 @@
                                         [--on_error=fail|skip] [--preview=ID]
 
 The records go to DATA_DIR/DATASET/VERSION/. With --check everything is read, every fault is reported with
-its file, and nothing is written. Without it the first fault ends the preparation; with --on_error=skip
+its file, and no records are written. Without it the first fault ends the preparation; with --on_error=skip
 faulty clips are left out, and named at the end. With --preview a prepared clip is drawn.
 
     python -m rgbd_jax.prepare custom --source=DIR --split=random|subject [--test_share=0.25]

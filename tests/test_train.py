@@ -17,6 +17,7 @@ from rgbd_jax.experiment import Experiment
 from rgbd_jax.train import claim_workdir, train
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Checkpoints
+from rgbd_jax.training.state import named_leaves
 
 EPOCH_STEPS = 2
 
@@ -282,6 +283,18 @@ def test_a_run_is_gone_on_with_after_what_it_started_from_is_gone(config, tmp_pa
     train(config, tmp_path / "run")
     assert [row["epoch"] for row in rows(tmp_path / "run", kind="epoch", split="valid")] == [0, 1]
     assert "starting from" not in capsys.readouterr().err
+
+
+def test_frozen_norms_keep_their_statistics(config):
+    moved, _ = steps(config, 1, 1)
+    kept, _ = steps(override(config, ["--config.frozen_norm=True", "--config.init_from=a_run"]), 1, 1)
+    for name, leaf in named_leaves(sharding.to_host(kept.batch_stats)).items():
+        np.testing.assert_array_equal(leaf, 1.0 if name.endswith("var") else 0.0)
+    assert any(
+        np.any(leaf) for name, leaf in named_leaves(moved.batch_stats).items() if name.endswith("mean")
+    )
+    grown = [np.any(leaf) for name, leaf in named_leaves(kept.params).items() if name.endswith("norm/bias")]
+    assert grown and all(grown)
 
 
 def damage(monkeypatch, split, index):
