@@ -8,12 +8,9 @@ from rgbd_jax.data.records import Record, find_record, stored_splits
 from rgbd_jax.data.skeleton_split import SkeletonSplit
 from rgbd_jax.data.video_split import VideoSplit
 from rgbd_jax.errors import OutsideError
-from rgbd_jax.preprocess.skeleton import NTU_PARENTS, UCLA_PARENTS
 from rgbd_jax.report.files import safe_name
 from rgbd_jax.report.pictures.animation import skeleton_animation, video_animation
-
-# By the number of joints: Kinect v2 and v1.
-PARENTS = {len(parents): parents for parents in (NTU_PARENTS, UCLA_PARENTS)}
+from rgbd_jax.skeleton_layouts import layout_of
 
 
 def write_preview(dataset: type[Builder], data_dir: Path, sample_id: str) -> Path:
@@ -36,7 +33,8 @@ def draw_skeleton(path: Path, split: SkeletonSplit, record: Record) -> None:
     """Draw the bodies as a network gets them."""
     row = split.clip_row(record)
     title = f"{record['id'].decode()}: {split.class_names[record['label']]}"
-    skeleton_animation(path, row["joints"][: row["num_frames"]], PARENTS[split.num_joints], title=title)
+    parents = layout_of(split.num_joints).parents
+    skeleton_animation(path, row["joints"][: row["num_frames"]], parents, title=title)
 
 
 def draw_video(path: Path, split: VideoSplit, record: Record) -> None:

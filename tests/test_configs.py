@@ -143,7 +143,7 @@ def test_flops_are_those_of_the_whole_step_also_when_it_accumulates():
     "override_text, message",
     [
         ("--config.model.name=resnet", "config.model.name='resnet': allowed are ctrgcn, gap, baseline_gcn"),
-        ("--config.model.layout=coco17", "config.model.layout='coco17': allowed are ntu25, ucla20"),
+        ("--config.model.layout=coco18", "config.model.layout='coco18': allowed are ntu25, ucla20, coco17"),
         ("--config.task.feeder=nyu", "config.task.feeder='nyu': allowed are ntu, ucla"),
         ("--config.task.stream=bones", "config.task.stream='bones': allowed are joint, bone"),
         ("--config.task.name=video", "config.task.name='video': allowed are skeleton, rgbd, fusion"),

@@ -17,6 +17,7 @@ from rgbd_jax.data import loader
 from rgbd_jax.data.ntu import captures
 from rgbd_jax.errors import UserError
 from rgbd_jax.preprocess import skeleton
+from rgbd_jax.skeleton_layouts import NW_UCLA
 from rgbd_jax.streams import STREAMS
 
 GOLDEN = Path(__file__).parent / "golden" / "gap"
@@ -60,9 +61,9 @@ def test_reference_numbers_hold_through_records(source, tmp_path):
     assert batch["id"].tolist() == reference["val_order"].tolist()
     np.testing.assert_array_equal(batch["label"], reference["val_label"])
     for stream in STREAMS:
-        got = jax.vmap(
-            lambda clip, stream=stream: skeleton.derive_stream(clip, stream, skeleton.UCLA_PARENTS)
-        )(clips)
+        got = jax.vmap(lambda clip, stream=stream: skeleton.derive_stream(clip, stream, NW_UCLA.parents))(
+            clips
+        )
         want = reference[f"val_{stream}"].transpose(0, 2, 4, 3, 1)
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
 

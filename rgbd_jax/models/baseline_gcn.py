@@ -12,7 +12,7 @@ from jax.typing import DTypeLike
 from rgbd_jax.models.graph_network import STAGES, ConvNorm, GraphNetwork
 from rgbd_jax.models.initializers import normal
 from rgbd_jax.models.layers import BatchNorm, PointwiseConv, TemporalConv
-from rgbd_jax.models.skeleton_graph import LAYOUTS
+from rgbd_jax.skeleton_layouts import LAYOUTS
 
 SUBSETS = 3
 

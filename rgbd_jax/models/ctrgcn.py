@@ -12,7 +12,8 @@ from jax.typing import DTypeLike
 from rgbd_jax.models.graph_network import STAGES, ConvNorm, GraphNetwork
 from rgbd_jax.models.initializers import kaiming_normal, normal
 from rgbd_jax.models.layers import BatchNorm, PointwiseConv, TemporalConv, max_pool_frames
-from rgbd_jax.models.skeleton_graph import LAYOUTS, spatial_adjacency
+from rgbd_jax.models.skeleton_graph import spatial_adjacency
+from rgbd_jax.skeleton_layouts import LAYOUTS
 
 
 class CTRGCN(GraphNetwork):

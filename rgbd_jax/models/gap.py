@@ -10,9 +10,10 @@ from jax.typing import DTypeLike
 from rgbd_jax.models.ctrgcn import CTRGCN
 from rgbd_jax.models.graph_network import STAGES
 from rgbd_jax.models.initializers import kaiming_normal, uniform
-from rgbd_jax.models.skeleton_graph import PARTS, bone_transform, part_means
+from rgbd_jax.models.skeleton_graph import bone_transform, part_means
 from rgbd_jax.models.text_heads import INITIAL_SCALE, TEXT_FEATURES
 from rgbd_jax.models.text_tower import TextTower
+from rgbd_jax.skeleton_layouts import PARTS
 
 
 class GAP(CTRGCN):

@@ -12,7 +12,7 @@ from jax.typing import DTypeLike
 
 from rgbd_jax.models.initializers import normal, uniform
 from rgbd_jax.models.layers import BatchNorm, PointwiseConv
-from rgbd_jax.models.skeleton_graph import SkeletonLayout
+from rgbd_jax.skeleton_layouts import SkeletonLayout
 
 # Blocks of each stage as published (CTR-GCN, ICCV 2021). A stage has twice the channels of the one before,
 # and half the frames.

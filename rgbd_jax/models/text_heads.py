@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rgbd_jax.models.dense import NormDense
-from rgbd_jax.models.skeleton_graph import PARTS
+from rgbd_jax.skeleton_layouts import PARTS
 
 # What each text feature is of: the whole body, then its parts. Terms of the loss follow this order.
 TEXT_FEATURES = ("global", *PARTS)

@@ -13,16 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rgbd_jax.skeleton_layouts import NW_UCLA
 from rgbd_jax.streams import STREAMS
-
-# The parent of each joint, counted from 0; the root (the shoulder end of the spine) is its own. A bone is a
-# joint minus its parent.
-NTU_PARENTS = (1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 20, 22, 7, 24, 11)
-UCLA_PARENTS = (1, 2, 2, 2, 2, 4, 5, 6, 2, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18)
-
-# The joint on the other side of the body; those in the middle are their own.
-UCLA_OPPOSITES = (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15)
-NTU_OPPOSITES = (*UCLA_OPPOSITES, 20, 23, 24, 21, 22)
 
 # The NTU feeder shortens no clip below this, whatever its window is.
 NTU_SHORTEST_CROP = 64
@@ -33,7 +25,7 @@ NTU_MAX_ANGLE = 0.3
 # The UCLA feeder draws frames without replacement from a list in which each occurs this often.
 UCLA_FRAME_COPIES = 100
 UCLA_MAX_ANGLE = 60
-_UCLA_CENTRE_JOINT = 1
+_UCLA_CENTRE_JOINT = NW_UCLA.centre
 
 
 def derive_stream(joints: Array, stream: str, parents: tuple[int, ...]) -> Array:
@@ -43,7 +35,7 @@ def derive_stream(joints: Array, stream: str, parents: tuple[int, ...]) -> Array
       joints: (T, M, V, C).
       stream: one of `STREAMS`. A bone is child minus parent, the root's is 0. Motion is the difference to the
         next frame, 0 in the last one.
-      parents: the parent of each joint, `NTU_PARENTS` or `UCLA_PARENTS`.
+      parents: the parent of each joint, see `SkeletonLayout`.
 
     Returns:
       (T, M, V, C).
@@ -62,7 +54,7 @@ def flip_some(joints: Array, key: Array, opposites: tuple[int, ...], probability
 
     Args:
       joints: positions (T, M, V, C), x to the side.
-      opposites: `NTU_OPPOSITES` or `UCLA_OPPOSITES`.
+      opposites: the joint on the other side of each, see `SkeletonLayout`.
     """
     flipped = joints[:, :, np.array(opposites)] * jnp.array([-1, 1, 1], joints.dtype)[None, None, None]
     return jnp.where(jax.random.bernoulli(key, probability), flipped, joints)

@@ -15,17 +15,15 @@ from rgbd_jax.losses.classification import correct, cross_entropy
 from rgbd_jax.models.baseline_gcn import BaselineGCN
 from rgbd_jax.models.ctrgcn import CTRGCN
 from rgbd_jax.models.gap import GAP
-from rgbd_jax.models.skeleton_graph import LAYOUTS
 from rgbd_jax.preprocess import skeleton as preprocess
 from rgbd_jax.report.pictures import motion_picture, skeleton_picture
+from rgbd_jax.skeleton_layouts import CHOICES, LAYOUTS, NW_UCLA
 from rgbd_jax.streams import ALL, STREAMS, stream_of
 from rgbd_jax.tasks.task import Batch, Outputs, compute_dtype
 from rgbd_jax.tasks.text_supervision import TextSupervision
 
 NETWORKS = {"ctrgcn": CTRGCN, "gap": GAP, "baseline_gcn": BaselineGCN}
-# The parents in the bone stream of each published feeder.
-FEEDERS = {"ntu": preprocess.NTU_PARENTS, "ucla": preprocess.UCLA_PARENTS}
-OPPOSITES = {"ntu": preprocess.NTU_OPPOSITES, "ucla": preprocess.UCLA_OPPOSITES}
+FEEDERS = ("ntu", "ucla")
 # Folded into the key of a clip, which the feeder splits: another number than it may use.
 _FLIP = 1 << 16
 
@@ -50,12 +48,15 @@ class SkeletonTask:
             does not fit the data.
         """
         check_choice("model.name", config.model.name, tuple(NETWORKS))
-        check_choice("model.layout", config.model.layout, ("ntu25", "ucla20"))
-        check_choice("task.feeder", config.task.feeder, tuple(FEEDERS))
+        check_choice("model.layout", config.model.layout, CHOICES)
+        check_choice("task.feeder", config.task.feeder, FEEDERS)
         check_choice("task.stream", config.task.stream, (*STREAMS, ALL))
+        self._layout = LAYOUTS[config.model.layout]
+        # That of NW-UCLA turns a clip about a joint of its own skeleton.
+        feeder_joints = NW_UCLA.num_joints if config.task.feeder == "ucla" else data.num_joints
         for key, found, allowed in (
-            ("model.layout", LAYOUTS[config.model.layout].num_joints, data.num_joints),
-            ("task.feeder", len(FEEDERS[config.task.feeder]), data.num_joints),
+            ("model.layout", self._layout.num_joints, data.num_joints),
+            ("task.feeder", feeder_joints, data.num_joints),
             ("model.num_persons", config.model.num_persons, data.num_bodies),
         ):
             if found != allowed:
@@ -132,14 +133,14 @@ class SkeletonTask:
             if not train or not task.flip:
                 return clip
             flip_key = jax.random.fold_in(clip_key, _FLIP)
-            return preprocess.flip_some(clip, flip_key, OPPOSITES[task.feeder], task.flip)
+            return preprocess.flip_some(clip, flip_key, self._layout.opposites, task.flip)
 
         return jax.vmap(one_clip)(batch["joints"], batch["num_frames"], batch["seed"])
 
     def derive(self, clips: jax.Array) -> jax.Array:
         """The stream that the network is given, of `clips`; both (B, window, M, V, C)."""
-        task = self._config.task
-        return jax.vmap(lambda clip: preprocess.derive_stream(clip, task.stream, FEEDERS[task.feeder]))(clips)
+        stream, parents = self._config.task.stream, self._layout.parents
+        return jax.vmap(lambda clip: preprocess.derive_stream(clip, stream, parents))(clips)
 
     def loss(
         self, outputs: Outputs, batch: Batch, epoch: jax.Array, key: jax.Array
@@ -162,7 +163,7 @@ class SkeletonTask:
         """The skeleton; of motion, which has no place, its length."""
         del outputs
         task, clip = self._config.task, inputs[sample]
-        parents = FEEDERS[task.feeder]
+        parents = self._layout.parents
         if task.stream.endswith("motion"):
             return {"motion": motion_picture(clip, f"stream {task.stream}")}
         if task.stream == "bone":

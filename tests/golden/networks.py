@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from golden.weights import golden_array
 
-from rgbd_jax.models.skeleton_graph import SkeletonLayout, spatial_adjacency
+from rgbd_jax.models.skeleton_graph import spatial_adjacency
+from rgbd_jax.skeleton_layouts import SkeletonLayout
 
 Shapes = dict[str, tuple[int, ...]]
 

@@ -14,7 +14,7 @@ from golden.weights import golden_array
 from rgbd_jax.models.baseline_gcn import SharedGraphConv, SingleTemporalConv
 from rgbd_jax.models.ctrgcn import CTRGC, GraphConv, MultiScaleTemporalConv
 from rgbd_jax.models.graph_network import Block
-from rgbd_jax.models.skeleton_graph import NTU, NW_UCLA
+from rgbd_jax.skeleton_layouts import NTU, NW_UCLA
 from rgbd_jax.weights import gap, layer_rules
 from rgbd_jax.weights.rules import convert
 

@@ -16,7 +16,7 @@ from golden.weights import golden_array
 from rgbd_jax.models.baseline_gcn import BaselineGCN
 from rgbd_jax.models.ctrgcn import CTRGCN
 from rgbd_jax.models.gap import GAP
-from rgbd_jax.models.skeleton_graph import LAYOUTS, PARTS
+from rgbd_jax.skeleton_layouts import LAYOUTS, PARTS
 from rgbd_jax.weights import gap, layer_rules
 from rgbd_jax.weights.rules import convert
 

@@ -3,16 +3,8 @@
 import numpy as np
 import pytest
 
-from rgbd_jax.models.skeleton_graph import (
-    LAYOUTS,
-    NTU,
-    NW_UCLA,
-    PARTS,
-    PUBLISHED_NW_UCLA,
-    bone_transform,
-    part_means,
-    spatial_adjacency,
-)
+from rgbd_jax.models.skeleton_graph import bone_transform, part_means, spatial_adjacency
+from rgbd_jax.skeleton_layouts import NTU, NW_UCLA, PARTS, PUBLISHED_NW_UCLA
 
 
 @pytest.mark.parametrize(("name", "layout"), [("ntu", NTU), ("ucla", PUBLISHED_NW_UCLA)])
@@ -25,24 +17,6 @@ def test_matrices_are_the_published_ones(name, layout, golden):
         transform = bone_transform(layout, k)
         assert transform.dtype == np.float32
         np.testing.assert_array_equal(transform, expected[f"{name}_Avec_k{k}"])
-
-
-@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_layout_is_one_body(layout):
-    joints = set(range(layout.num_joints))
-    for edges in (layout.edges, layout.bone_edges):
-        children = [child for child, _ in edges]
-        assert len(set(children)) == len(children) == layout.num_joints - 1
-        assert {joint for edge in edges for joint in edge} == joints
-        (root,) = joints - set(children)
-        parents = dict(edges)
-        for joint in children:
-            for _ in joints:
-                joint = parents.get(joint, root)
-            assert joint == root
-    for parts in (layout.parts, layout.bone_parts):
-        assert tuple(parts) and set(parts) == set(PARTS)
-        assert all(set(part) <= joints and len(set(part)) == len(part) for part in parts.values())
 
 
 def test_bones_run_from_parent_to_child():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rgbd_jax.preprocess import skeleton
+from rgbd_jax.skeleton_layouts import CHOICES, LAYOUTS, NTU, NW_UCLA
 from rgbd_jax.streams import STREAMS
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "gap"
@@ -61,7 +62,7 @@ def ucla_clips(names: np.ndarray, dtype: type) -> tuple[jax.Array, jax.Array]:
 @pytest.mark.parametrize("stream", STREAMS)
 def test_ntu_evaluation_equals_reference(ntu_test, stream):
     clips = jax.vmap(skeleton.ntu_evaluation_clip)(ntu_clips(ntu_test))
-    got = jax.vmap(lambda clip: skeleton.derive_stream(clip, stream, skeleton.NTU_PARENTS))(clips)
+    got = jax.vmap(lambda clip: skeleton.derive_stream(clip, stream, NTU.parents))(clips)
     want = from_reference(ntu_test[NTU_STREAMS[stream]])
     np.testing.assert_allclose(got, want, rtol=0, atol=NTU_TEST)
 
@@ -77,7 +78,7 @@ def test_ntu_training_with_recorded_draws_equals_reference(ntu_test, ntu_train, 
     def clip(joints, fraction, start, angles):
         length = skeleton.ntu_crop_length(skeleton.count_frames(joints), fraction)
         turned = skeleton.rotate_ntu(skeleton.crop_and_resize(joints, start, length, 64), angles)
-        return skeleton.derive_stream(turned, stream, skeleton.NTU_PARENTS), length
+        return skeleton.derive_stream(turned, stream, NTU.parents), length
 
     start, angles = ntu_train["start"].astype(np.int32), ntu_train["angles"]
     got, length = jax.vmap(clip)(ntu_clips(ntu_test), ntu_train["p"].astype(np.float32), start, angles)
@@ -136,7 +137,7 @@ def test_ucla_evaluation_equals_reference(ucla, stream, dtype, tolerance):
     with jax.enable_x64(dtype is np.float64):
         joints, num_frames = ucla_clips(ucla["val_order"], dtype)
         clips = jax.jit(jax.vmap(skeleton.ucla_evaluation_clip))(joints, num_frames)
-        got = jax.vmap(lambda clip: skeleton.derive_stream(clip, stream, skeleton.UCLA_PARENTS))(clips)
+        got = jax.vmap(lambda clip: skeleton.derive_stream(clip, stream, NW_UCLA.parents))(clips)
         assert got.dtype == dtype
         np.testing.assert_allclose(got, from_reference(ucla[f"val_{stream}"]), rtol=0, atol=tolerance)
 
@@ -146,7 +147,7 @@ def test_ucla_evaluation_equals_reference(ucla, stream, dtype, tolerance):
 def test_ucla_training_with_recorded_draws_equals_reference(ucla, stream, dtype, tolerance):
     def clip(joints, num_frames, angles, frames):
         view = skeleton.ucla_view(joints, num_frames, angles)[frames]
-        return skeleton.derive_stream(view, stream, skeleton.UCLA_PARENTS)
+        return skeleton.derive_stream(view, stream, NW_UCLA.parents)
 
     with jax.enable_x64(dtype is np.float64):
         joints, num_frames = ucla_clips(np.tile(ucla["train_order"], 2), dtype)
@@ -208,7 +209,7 @@ def test_too_large_a_window_is_refused():
 
 def test_unknown_stream_is_refused():
     with pytest.raises(ValueError, match="'velocity'; allowed are joint, bone"):
-        skeleton.derive_stream(jnp.zeros((2, 1, 20, 3)), "velocity", skeleton.UCLA_PARENTS)
+        skeleton.derive_stream(jnp.zeros((2, 1, 20, 3)), "velocity", NW_UCLA.parents)
 
 
 def test_training_clips_depend_on_their_key_alone_and_keep_float32():
@@ -238,18 +239,18 @@ def test_padding_rows_stay_finite():
         np.testing.assert_array_equal(clip, 0)
 
 
-@pytest.mark.parametrize("layout", ["ntu", "ucla"])
+@pytest.mark.parametrize("layout", CHOICES)
 def test_a_flip_exchanges_the_sides_of_the_skeleton(layout):
     """The bones lead to the same parents, and what stood on the left at x stands on the right at −x."""
-    opposites = np.array(getattr(skeleton, f"{layout.upper()}_OPPOSITES"))
-    parents = np.array(getattr(skeleton, f"{layout.upper()}_PARENTS"))
+    opposites, parents = np.array(LAYOUTS[layout].opposites), np.array(LAYOUTS[layout].parents)
     np.testing.assert_array_equal(opposites[opposites], np.arange(len(parents)))
     np.testing.assert_array_equal(parents[opposites], opposites[parents])
     clip = np.random.default_rng(0).normal(size=(6, 1, len(parents), 3)).astype(np.float32)
     flipped = skeleton.flip_some(jnp.asarray(clip), jax.random.key(0), tuple(opposites.tolist()), 1.0)
-    left_wrist, right_wrist = 6, 10
+    left_wrist, right_wrist = map(LAYOUTS[layout].joints.index, ("left_wrist", "right_wrist"))
     np.testing.assert_array_equal(flipped[:, :, right_wrist], clip[:, :, left_wrist] * [-1, 1, 1])
-    np.testing.assert_array_equal(flipped[:, :, 1], clip[:, :, 1] * [-1, 1, 1])
+    centre = LAYOUTS[layout].centre
+    np.testing.assert_array_equal(flipped[:, :, centre], clip[:, :, centre] * [-1, 1, 1])
     again = skeleton.flip_some(flipped, jax.random.key(0), tuple(opposites.tolist()), 1.0)
     np.testing.assert_array_equal(again, clip)
     assert flipped.dtype == np.float32
@@ -257,6 +258,6 @@ def test_a_flip_exchanges_the_sides_of_the_skeleton(layout):
 
 def test_some_clips_are_flipped():
     clip = jnp.ones((2, 1, 25, 3))
-    flips = jax.vmap(lambda key: skeleton.flip_some(clip, key, skeleton.NTU_OPPOSITES, 0.3)[0, 0, 0, 0])
+    flips = jax.vmap(lambda key: skeleton.flip_some(clip, key, NTU.opposites, 0.3)[0, 0, 0, 0])
     share = float((flips(jax.random.split(jax.random.key(0), 2000)) < 0).mean())
     assert abs(share - 0.3) < 4 * (0.3 * 0.7 / 2000) ** 0.5

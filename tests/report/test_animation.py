@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from rgbd_jax.preprocess.skeleton import NTU_PARENTS
 from rgbd_jax.report.pictures.animation import skeleton_animation, video_animation
+from rgbd_jax.skeleton_layouts import NTU
 
 
 def frames_of(path):
@@ -26,7 +26,7 @@ def test_persons_move_and_are_drawn_while_they_are_there(tmp_path):
     joints = np.zeros((4, 2, 25, 3), np.float32)
     joints[:, 0] = body + np.linspace(0, 1, 4)[:, None, None].astype(np.float32)
     joints[2, 1] = body
-    skeleton_animation(tmp_path / "sub" / "a.gif", joints, NTU_PARENTS, title="one\ntwo")
+    skeleton_animation(tmp_path / "sub" / "a.gif", joints, NTU.parents, title="one\ntwo")
     frames = frames_of(tmp_path / "sub" / "a.gif")
     assert len(frames) == 4
     assert (blue(frames) > 100).all()
@@ -44,7 +44,7 @@ def test_persons_move_and_are_drawn_while_they_are_there(tmp_path):
     "joints", [np.zeros((2, 1, 25, 3)), np.ones((1, 1, 25, 3))], ids=["nobody", "a point"]
 )
 def test_a_clip_without_extent_is_drawn(tmp_path, joints):
-    skeleton_animation(tmp_path / "a.gif", joints.astype(np.float32), NTU_PARENTS)
+    skeleton_animation(tmp_path / "a.gif", joints.astype(np.float32), NTU.parents)
     assert len(frames_of(tmp_path / "a.gif")) >= 1
 
 

@@ -4,10 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from rgbd_jax.preprocess.skeleton import NTU_PARENTS
 from rgbd_jax.report import pictures
 from rgbd_jax.report.pictures.attention import head_similarity
 from rgbd_jax.report.pictures.resampling import resize
+from rgbd_jax.skeleton_layouts import NTU
 
 RNG = np.random.default_rng(0)
 
@@ -111,9 +111,9 @@ def test_enhancement_is_shown_as_it_is():
 
 def test_only_persons_who_are_there_are_drawn():
     joints = RNG.standard_normal((20, 2, 25, 3)).astype(np.float32)
-    both = pictures.skeleton_picture(joints, NTU_PARENTS, "m").axes
+    both = pictures.skeleton_picture(joints, NTU.parents, "m").axes
     joints[:, 1] = 0
-    one = pictures.skeleton_picture(joints, NTU_PARENTS, "m").axes
+    one = pictures.skeleton_picture(joints, NTU.parents, "m").axes
     assert [len(axes.lines) for axes in both] == [8 * 2 * 2] * 2
     assert [len(axes.lines) for axes in one] == [8 * 2] * 2
     for axes, across in zip(one, (0, 2), strict=True):
@@ -126,7 +126,7 @@ def test_only_persons_who_are_there_are_drawn():
 
 
 def test_persons_who_stand_still_at_one_point_can_be_drawn(tmp_path):
-    pictures.skeleton_picture(np.zeros((1, 1, 25, 3), np.float32), NTU_PARENTS).savefig(tmp_path / "x.png")
+    pictures.skeleton_picture(np.zeros((1, 1, 25, 3), np.float32), NTU.parents).savefig(tmp_path / "x.png")
 
 
 def test_motion_is_shown_by_its_length():

@@ -10,7 +10,7 @@ import pytest
 from rgbd_jax.config import load_file, override
 from rgbd_jax.data.synthetic.actions import ACTIONS
 from rgbd_jax.errors import UserError
-from rgbd_jax.preprocess.skeleton import NTU_OPPOSITES
+from rgbd_jax.skeleton_layouts import NTU
 from rgbd_jax.tasks import make_task
 from rgbd_jax.tasks.description_scores import DescriptionScores
 from rgbd_jax.tasks.text_supervision import described_classes
@@ -87,7 +87,7 @@ def test_left_and_right_are_exchanged_in_training_alone():
     always, never = (make_task(config(f"--config.task.flip={p}"), DATA) for p in ("1.0", "0.0"))
     key = jax.random.key(3)
     as_is, flipped = (np.asarray(task.prepare(batch, key, train=True)) for task in (never, always))
-    np.testing.assert_array_equal(flipped, as_is[..., np.array(NTU_OPPOSITES), :] * np.float32([-1, 1, 1]))
+    np.testing.assert_array_equal(flipped, as_is[..., np.array(NTU.opposites), :] * np.float32([-1, 1, 1]))
     np.testing.assert_array_equal(*(task.prepare(batch, key, train=False) for task in (always, never)))
 
 

@@ -11,8 +11,8 @@ from golden.weights import golden_array
 from rgbd_jax.losses.classification import cross_entropy
 from rgbd_jax.losses.contrastive import contrastive_losses
 from rgbd_jax.models.gap import GAP
-from rgbd_jax.models.skeleton_graph import LAYOUTS
 from rgbd_jax.models.text_heads import TEXT_FEATURES
+from rgbd_jax.skeleton_layouts import LAYOUTS
 from rgbd_jax.training.optimizer import make_optimizer
 from rgbd_jax.weights import gap
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rgbd_jax.defaults import rgbd_config, skeleton_config
-from rgbd_jax.preprocess.skeleton import NTU_PARENTS, UCLA_PARENTS
+from rgbd_jax.skeleton_layouts import NTU, NW_UCLA
 from rgbd_jax.streams import STREAMS
 from rgbd_jax.tasks import make_task
 from rgbd_jax.tasks.skeleton import join_bones
@@ -110,7 +110,7 @@ def test_all_streams_are_drawn_in_folders_of_their_own():
     assert task.common_pictures({}) == {}
 
 
-@pytest.mark.parametrize("parents", [NTU_PARENTS, UCLA_PARENTS])
+@pytest.mark.parametrize("parents", [NTU.parents, NW_UCLA.parents])
 def test_bones_are_joined_to_the_skeleton(parents):
     joints = random(3, 2, len(parents), 3)
     (root,) = (joint for joint, parent in enumerate(parents) if joint == parent)

@@ -5,7 +5,7 @@ import pytest
 from golden import networks
 
 from rgbd_jax.errors import UserError
-from rgbd_jax.models.skeleton_graph import NTU
+from rgbd_jax.skeleton_layouts import NTU
 from rgbd_jax.weights import gap, layer_rules
 from rgbd_jax.weights.rules import Rule, convert
 

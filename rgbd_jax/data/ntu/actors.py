@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rgbd_jax.data.formats.ntu_skeleton import NUM_JOINTS, Body, Recording
+from rgbd_jax.skeleton_layouts import NTU
 
 # A body seen in no more frames is noise.
 _NOISE_FRAMES = 11
@@ -16,8 +17,6 @@ _NOISE_FRAMES = 11
 # noise.
 _UPRIGHT_WIDTH = 0.8
 _NOISE_SHARE = 0.69754
-# To whose place a clip is moved: the middle of the spine.
-_CENTRE_JOINT = 1
 
 
 class NoActor(Exception):
@@ -51,13 +50,14 @@ def find_actors(recording: Recording) -> np.ndarray:
     return joints[joints.any(axis=(1, 2, 3))]
 
 
-def centre(joints: np.ndarray) -> np.ndarray:
-    """Move a clip so that the first actor's middle of the spine is at the origin in the first frame.
+def centre(joints: np.ndarray, joint: int = NTU.centre) -> np.ndarray:
+    """Move a clip so that a joint of the first actor is at the origin in the first frame.
 
     Of two actors, one who is not there stays at zero; one alone is moved in all frames, as published.
 
     Args:
-      joints: (T, M, V=25, 3), see `find_actors`.
+      joints: (T, M, V, 3), see `find_actors`.
+      joint: its number; as published the middle of the spine.
 
     Raises:
       NoActor: the first actor is never there.
@@ -65,7 +65,7 @@ def centre(joints: np.ndarray) -> np.ndarray:
     is_there = joints.any(axis=(2, 3))
     if not is_there[:, 0].any():
         raise NoActor("all joints of its first actor are 0 throughout")
-    moved = joints - joints[is_there[:, 0].argmax(), 0, _CENTRE_JOINT]
+    moved = joints - joints[is_there[:, 0].argmax(), 0, joint]
     if joints.shape[1] > 1:
         moved[~is_there] = 0
     return moved

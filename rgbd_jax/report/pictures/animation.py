@@ -1,6 +1,6 @@
 """Clips as animated pictures, GIF files that every browser plays."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ def skeleton_animation(
     Raises:
       OutsideError: the disk refuses.
     """
-    _write(path, _skeleton_frames(joints, parents, title, unit), fps)
+    _write(path, skeleton_frames(joints, parents, title, unit), fps)
 
 
 def video_animation(path: Path, frames: Mapping[str, Sequence[np.ndarray]], *, fps: int = 30) -> None:
@@ -52,11 +52,7 @@ def video_animation(path: Path, frames: Mapping[str, Sequence[np.ndarray]], *, f
     modalities = [_coloured(images) for images in frames.values()]
     height = max(image.shape[0] for images in modalities for image in images)
     widths = [max(image.shape[1] for image in images) for images in modalities]
-    padded = [
-        [_extended(image, height, width) for image in images]
-        for images, width in zip(modalities, widths, strict=True)
-    ]
-    pictures = (np.concatenate(images, axis=1) for images in zip(*padded, strict=True))
+    pictures = (side_by_side(images, height, widths) for images in zip(*modalities, strict=True))
     _write(path, pictures, fps)
 
 
@@ -73,9 +69,10 @@ def _write(path: Path, pictures: Iterator[np.ndarray], fps: int) -> None:
         images[0].save(temporary, save_all=True, append_images=images[1:], duration=round(1000 / fps), loop=0)
 
 
-def _skeleton_frames(
-    joints: np.ndarray, parents: Sequence[int], title: str, unit: str
+def skeleton_frames(
+    joints: np.ndarray, parents: Sequence[int], title: str = "", unit: str = "m"
 ) -> Iterator[np.ndarray]:
+    """Draw each moment of a clip, uint8 (H, W, 3); the arguments are those of `skeleton_animation`."""
     is_there = joints.any(axis=(2, 3))
     shown = joints[is_there] if is_there.any() else joints[:, 0]
     low, high = shown.min((0, 1)), shown.max((0, 1))
@@ -109,11 +106,27 @@ def _coloured(images: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Frames of a clip as uint8 (H, W, 3)."""
     if images[0].dtype == np.uint8:
         return list(images)
-    nearest = min((int(image[image > 0].min()) for image in images if image.any()), default=0)
-    farthest = max(int(image.max()) for image in images)
+    span = depth_span(images)
+    return [grey(image, *span) for image in images]
+
+
+def depth_span(images: Iterable[np.ndarray]) -> tuple[int, int]:
+    """The nearest and the farthest that depth frames of a clip, uint16 (H, W, 1), have measured."""
+    spans = [(int(image[image > 0].min()), int(image.max())) for image in images if image.any()]
+    return min((near for near, _ in spans), default=0), max((far for _, far in spans), default=0)
+
+
+def grey(image: np.ndarray, nearest: int, farthest: int) -> np.ndarray:
+    """A depth frame, uint16 (H, W, 1), from black, the nearest, to white: uint8 (H, W, 3); 0 is black."""
     scale = 255 / max(farthest - nearest, 1)
-    grey = [((np.maximum(image, nearest) - nearest) * scale).astype(np.uint8) for image in images]
-    return [np.repeat(image, 3, axis=2) for image in grey]
+    levels = ((np.maximum(image, nearest) - nearest) * scale).astype(np.uint8)
+    return np.repeat(levels, 3, axis=2)
+
+
+def side_by_side(images: Sequence[np.ndarray], height: int, widths: Sequence[int]) -> np.ndarray:
+    """Frames uint8 (h, w, 3) of the same moment as one picture, with black where they are smaller."""
+    padded = [_extended(image, height, width) for image, width in zip(images, widths, strict=True)]
+    return np.concatenate(padded, axis=1)
 
 
 def _extended(image: np.ndarray, height: int, width: int) -> np.ndarray:
