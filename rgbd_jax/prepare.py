@@ -94,7 +94,9 @@ def make_lists(dataset: "type[Builder]", given: Namespace) -> None:
     Raises:
       UserError: the data set has lists of its own, or see `write_lists`.
     """
-    if not hasattr(dataset, "clips_below"):
+    from rgbd_jax.data.builders.own_lists import OwnLists
+
+    if not issubclass(dataset, OwnLists):
         raise UserError(f"--split={given.split}: {given.dataset} has splits of its own")
     if not 0 < given.test_share < 1:
         raise UserError(f"--test_share={given.test_share}: a number between 0 and 1 is needed")

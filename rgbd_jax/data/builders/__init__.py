@@ -5,6 +5,7 @@ from typing import Any
 
 from rgbd_jax.data.builders.builder import Builder
 from rgbd_jax.data.builders.custom import Custom
+from rgbd_jax.data.builders.custom_skeletons import CustomSkeletons
 from rgbd_jax.data.builders.isogd import Isogd
 from rgbd_jax.data.builders.jester import Jester
 from rgbd_jax.data.builders.ntu import Ntu60, Ntu120
@@ -30,6 +31,7 @@ BUILDERS: dict[str, type[Builder]] = {
         ThuRead,
         Jester,
         Custom,
+        CustomSkeletons,
     )
 }
 

@@ -1,4 +1,4 @@
-"""A video data set of one's own, in the layout that docs/data_sets.md describes."""
+"""A video data set of one's own, see docs/own_data.md."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,17 +7,17 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 
 from rgbd_jax.data import images
+from rgbd_jax.data.builders.own_lists import OwnLists, in_folders_of_classes
 from rgbd_jax.data.builders.video_builder import MODALITIES, ClipFiles, Item, VideoBuilder
-from rgbd_jax.data.formats.clip_list import parse_listed_clip, read_lines
+from rgbd_jax.data.formats.clip_list import parse_listed_clip
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
-from rgbd_jax.data.records import JOINT
 from rgbd_jax.errors import UserError
 
 VIDEO_ENDINGS = (".avi", ".mp4", ".mkv", ".mov")
 
 
-class Custom(VideoBuilder):
+class Custom(OwnLists, VideoBuilder):
     """Any clips of colour, depth or both; classes, splits and ids are those of the lists."""
 
     VERSION = tfds.core.Version("1.0.0")
@@ -25,51 +25,27 @@ class Custom(VideoBuilder):
     CLASS_NAMES = ()
     PUBLISHED_SIZES: ClassVar = {}
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The lines of `classes.txt`; empty without a source."""
-        if self.source is None:
-            return ()
-        names = tuple(line.text for line in read_lines(self.root / "classes.txt"))
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise UserError(f"{self.root / 'classes.txt'}: found {twice[0]!r} more than once")
-        return names
-
-    @staticmethod
-    def clips_below(source: Path) -> set[str]:
-        """The paths `CLASS/…/CLIP` of all videos and folders of frames below `rgb/` and `depth/`.
+    @classmethod
+    def clips_below(cls, source: Path) -> set[str]:
+        """Those of videos and folders of frames below `rgb/` and `depth/`.
 
         Raises:
-          UserError: there are none, one lies in no folder of a class, or is not there in both.
+          UserError: as of `OwnLists`; or one is not there in both.
         """
         found = {
             modality: set(_clips_below(source / modality))
             for modality in MODALITIES
             if (source / modality).is_dir()
         }
-        clips = set().union(*found.values())
-        if not clips:
-            raise UserError(
-                f"--source={source}: found no videos or folders of frames below rgb/CLASS/ or depth/CLASS/"
-            )
-        if flat := sorted(clip for clip in clips if "/" not in clip):
-            raise UserError(f"--source={source}: the clip {flat[0]} lies in no folder of a class")
+        wanted = "videos or folders of frames below rgb/CLASS/ or depth/CLASS/"
+        clips = in_folders_of_classes(set().union(*found.values()), source, wanted)
         for modality, of_modality in found.items():
             if missing := sorted(clips - of_modality):
                 raise UserError(f"{source / modality}: there is no clip {missing[0]}; both need all")
         return clips
 
     def items(self) -> list[Item]:
-        folder = self.root / "dataset_splits"
-        lists = sorted(folder.glob("*.txt"))
-        if not lists:
-            raise UserError(
-                f"--source={self.source}: there is no list {folder / 'train.txt'}; with --split it is made"
-            )
-        for path in lists:
-            if not path.stem.isidentifier() or JOINT in path.stem:
-                raise UserError(f"{path}: is no name of a split; letters, digits and single _ are allowed")
-        return [Item("frames", path.stem, line) for path in lists for line in read_lines(path)]
+        return [Item("frames", split, line) for split, line in self.listed_lines()]
 
     def files(self, item: Item) -> ClipFiles:
         names = self.info.features["label"].names

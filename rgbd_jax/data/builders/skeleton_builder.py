@@ -1,6 +1,7 @@
 """What all skeleton data sets share."""
 
 import os
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,7 +28,6 @@ class SkeletonBuilder(Builder, skip_registration=True):
     def open_split(cls, data_dir: str | os.PathLike, split: str, *, limit: int = 0) -> SkeletonSplit:
         folder = cls.folder(data_dir)
         info, records = open_records(folder, split, limit=limit)
-        # As the records were made: the classes and sizes of the version that stands in the folder's name.
         max_frames = info.metadata.get("max_frames")
         if not isinstance(max_frames, int) or max_frames < 1:
             raise damaged(folder / "metadata.json", f"max_frames is {max_frames!r}")
@@ -36,12 +36,20 @@ class SkeletonBuilder(Builder, skip_registration=True):
             version=str(cls.VERSION),
             split=split,
             source=records,
-            class_names=cls.CLASS_NAMES,
             max_frames=max_frames,
-            num_bodies=cls.NUM_BODIES,
-            num_joints=cls.NUM_JOINTS,
             repeats_lone_body=cls.REPEATS_LONE_BODY,
+            **cls.stored_kind(folder, info),
         )
+
+    @classmethod
+    def stored_kind(cls, folder: Path, info: tfds.core.DatasetInfo) -> dict[str, Any]:
+        """What clips the records in a folder hold: `class_names`, `num_bodies` and `num_joints`.
+
+        Raises:
+          OutsideError: `info` does not say it.
+        """
+        del folder, info  # the version that stands in the folder's name does
+        return {"class_names": cls.CLASS_NAMES, "num_bodies": cls.NUM_BODIES, "num_joints": cls.NUM_JOINTS}
 
     def clip_features(self) -> dict[str, tfds.features.FeatureConnector]:
         shape = (None, self.NUM_BODIES, self.NUM_JOINTS, 3)
