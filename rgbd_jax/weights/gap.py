@@ -12,8 +12,8 @@ from rgbd_jax.weights.layer_rules import batch_norm_rules, dense_rules
 from rgbd_jax.weights.rules import AS_IT_IS, Layout, Rule
 
 NUM_BLOCKS = 10
-# What the published network calls the head of the whole body: by the text encoder that it is compared with.
-ENCODER = "encoder"
+# The head of the whole body is called by the text encoder that it is compared with.
+GLOBAL_HEAD = r"linear_head\.(?P<encoder>[^.]+)"
 _PARTS = (
     "head",
     "hand",
@@ -115,7 +115,7 @@ BASELINE_GCN = _network(
 )
 GAP = (
     *CTRGCN,
-    *dense_rules(rf"linear_head\.(?P<{ENCODER}>[^.]+)", "global_head"),
+    *dense_rules(GLOBAL_HEAD, "global_head"),
     *(
         rule
         for i, part in enumerate(_PARTS)

@@ -94,11 +94,10 @@ def convert(
     return traverse_util.unflatten_dict(filled)
 
 
-def usage(names: Iterable[str], rules: Sequence[Rule], ignored: Sequence[str]) -> dict[str, int]:
-    """How many of the names each pattern matches, of the rules and of what is ignored; none is left out."""
+def usage(names: Iterable[str], rules: Sequence[Rule]) -> dict[str, int]:
+    """How many of the names each rule matches, by its pattern."""
     names = list(names)
-    patterns = (*(rule.pattern for rule in rules), *ignored)
-    return {pattern: sum(map(bool, map(re.compile(pattern).fullmatch, names))) for pattern in patterns}
+    return {rule.pattern: sum(map(bool, map(re.compile(rule.pattern).fullmatch, names))) for rule in rules}
 
 
 def _assign(
