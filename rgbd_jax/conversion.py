@@ -48,9 +48,9 @@ class Report:
     Attributes:
       source: name of the file or checkpoint.
       network: its name in its paper.
-      num_tensors, num_parameters: of PyTorch, without the counters of batches; and the numbers in them.
-      rules: how many tensors each rule carried, by its pattern.
-      num_counters: of batches, of which each batch norm has one; they are kept beside the weights.
+      num_tensors, num_parameters: of PyTorch, without what is ignored; and the numbers in them.
+      rules: each that was used: the names that it matches there, the path here, its number of tensors.
+      ignored: how many names each pattern matched of what is no weight: the counters of batches, kept beside.
       config: the keys that the weights need and the config had otherwise.
       epoch: from 0, the last that was trained.
     """
@@ -59,18 +59,17 @@ class Report:
     network: str
     num_tensors: int
     num_parameters: int
-    rules: dict[str, int]
-    num_counters: int
+    rules: list[dict[str, Any]]
+    ignored: dict[str, int]
     config: dict[str, Any]
     epoch: int
 
     @property
     def text(self) -> str:
         """In one or two lines."""
-        used = sum(map(bool, self.rules.values()))
         lines = [
             f"{self.source}: {self.network}, {self.num_tensors} tensors of {self.num_parameters:,} numbers by"
-            f" {used} rules, {self.num_counters} counters of batches beside them"
+            f" {len(self.rules)} rules, {sum(self.ignored.values())} counters of batches beside them"
         ]
         if self.config:
             keys = ", ".join(f"config.{key}={value!r}" for key, value in self.config.items())
@@ -220,8 +219,11 @@ def _report(
         network=network.name,
         num_tensors=len(carried),
         num_parameters=sum(tensor.size for tensor in carried.values()),
-        rules=usage(carried, network.rules),
-        num_counters=len(progress.counters),
+        rules=[
+            {"torch": rule.pattern, "ours": rule.path, "tensors": count}
+            for rule, count in usage(carried, network.rules)
+        ],
+        ignored={pattern: len(progress.counters) for pattern in IGNORED},
         config=config,
         epoch=epoch,
     )

@@ -56,7 +56,8 @@ def check_network(config: ConfigDict, names: Collection[str]) -> None:
             asked = f"model.name={config.model.name!r}"
         name = NETWORKS[found].name
         raise UserError(
-            f"holds weights of {name}; found config.{asked}, for {NETWORKS[key].name}: name a config of {name}"
+            f"holds weights of {name}; found config.{asked}, which is for {NETWORKS[key].name}; give a config"
+            f" for {name}"
         )
 
 
@@ -89,6 +90,6 @@ def check_sizes(config: ConfigDict) -> None:
     for name, size in sizes.items():
         if name in have and have[name] != size:
             raise UserError(
-                f"config.{name}={have[name]!r}: the published program of {NETWORKS[key].name} has {size!r} alone,"
-                " and would not load these weights"
+                f"config.{name}={have[name]!r}: the published program of {NETWORKS[key].name} would not load"
+                f" these weights, it knows {size!r} alone"
             )

@@ -94,10 +94,11 @@ def convert(
     return traverse_util.unflatten_dict(filled)
 
 
-def usage(names: Iterable[str], rules: Sequence[Rule]) -> dict[str, int]:
-    """How many of the names each rule matches, by its pattern."""
+def usage(names: Iterable[str], rules: Sequence[Rule]) -> list[tuple[Rule, int]]:
+    """The rules that match any of the names, and how many each."""
     names = list(names)
-    return {rule.pattern: sum(map(bool, map(re.compile(rule.pattern).fullmatch, names))) for rule in rules}
+    counts = [(rule, sum(map(bool, map(re.compile(rule.pattern).fullmatch, names)))) for rule in rules]
+    return [(rule, count) for rule, count in counts if count]
 
 
 def _assign(
