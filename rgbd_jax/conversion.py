@@ -5,8 +5,9 @@
 What stands in brackets is strict both ways: see `weights.rules`.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from rgbd_jax.published_config import check_network, check_sizes, needed_keys, n
 from rgbd_jax.report.files import new_folder, replacing, to_json
 from rgbd_jax.tasks import make_task
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import Description, describe, load_weights, save_weights
+from rgbd_jax.training.checkpoint import Description, describe, load_weights, run_of, save_weights
 from rgbd_jax.training.state import Network
 from rgbd_jax.weights.inverse import invert
 from rgbd_jax.weights.layer_rules import IGNORED
@@ -46,7 +47,7 @@ class Report:
     """What went where.
 
     Attributes:
-      source: name of the file or checkpoint.
+      source: name of the file, or of the run and its step.
       network: its name in its paper.
       num_tensors, num_parameters: of PyTorch, without what is ignored; and the numbers in them.
       rules: each that was used: the names that it matches there, the path here, its number of tensors.
@@ -115,17 +116,16 @@ def to_orbax(config: ConfigDict, source: Path, target: Path) -> Report:
     _check_absent(target)
     published = NETWORKS[network_key(config)]
     tensors, progress = read_published(source)
-    try:
+    with _naming(source):
         check_network(config, tensors)
-        needed = needed_keys(config, tensors)
-        config = config.copy_and_resolve_references()
-        config.update_from_flattened_dict(needed)
-        class_names = _class_names(config)
-        network = _build(config, class_names)
-        template = {"params": network.params, "batch_stats": network.batch_stats}
+    needed = needed_keys(config, tensors)
+    config = config.copy_and_resolve_references()
+    config.update_from_flattened_dict(needed)
+    class_names = _class_names(config)
+    network = _build(config, class_names)
+    template = {"params": network.params, "batch_stats": network.batch_stats}
+    with _naming(source):
         variables = convert(tensors, published.rules, IGNORED, template)
-    except UserError as error:
-        raise UserError(f"{source}: {error}") from error
     epochs = config.num_epochs if progress.epochs is None else progress.epochs
     description = Description(
         config=config.to_dict(),
@@ -135,7 +135,7 @@ def to_orbax(config: ConfigDict, source: Path, target: Path) -> Report:
         epoch=max(epochs, 1) - 1,
         published=dataclasses.asdict(progress),
     )
-    report = _report(source, published, tensors, progress, needed, description.epoch)
+    report = _report(source.name, published, tensors, progress, needed, description.epoch)
     with new_folder(target) as folder:
         save_weights(folder, variables["params"], variables["batch_stats"], description)
         _write_report(folder / REPORT, report)
@@ -165,14 +165,9 @@ def to_torch(config_arguments: ConfigArguments, checkpoint: Path, target: Path) 
         load_weights(checkpoint, network.params, network.batch_stats, placement)
     )
     known = Progress(**description.published)
-    try:
-        tensors = invert(
-            {"params": params, "batch_stats": batch_stats},
-            published.rules,
-            {**published.names, **known.names},
-        )
-    except UserError as error:
-        raise UserError(f"{checkpoint}: {error}") from error
+    variables = {"params": params, "batch_stats": batch_stats}
+    with _naming(checkpoint):
+        tensors = invert(variables, published.rules, {**published.names, **known.names})
     progress = dataclasses.replace(
         known,
         counters=all_counters(tensors, known.counters, description.step),
@@ -186,7 +181,8 @@ def to_torch(config_arguments: ConfigArguments, checkpoint: Path, target: Path) 
         "weight_decay": optimizer.weight_decay,
         "nesterov": optimizer.nesterov,
     }
-    report = _report(checkpoint, published, tensors, progress, {}, description.epoch)
+    name = f"{run_of(checkpoint).name}, step {description.step}"
+    report = _report(name, published, tensors, progress, {}, description.epoch)
     with replacing(target) as temporary:
         write_published(temporary, published, tensors, progress, settings)
     _write_report(target.with_name(f"{target.name}.json"), report)
@@ -206,7 +202,7 @@ def _build(config: ConfigDict, class_names: tuple[str, ...]) -> Network:
 
 
 def _report(
-    source: Path,
+    source: str,
     network: PublishedNetwork,
     tensors: Mapping[str, np.ndarray],
     progress: Progress,
@@ -215,7 +211,7 @@ def _report(
 ) -> Report:
     carried = {name: tensor for name, tensor in tensors.items() if name not in progress.counters}
     return Report(
-        source=source.name,
+        source=source,
         network=network.name,
         num_tensors=len(carried),
         num_parameters=sum(tensor.size for tensor in carried.values()),
@@ -232,6 +228,15 @@ def _report(
 def _write_report(path: Path, report: Report) -> None:
     with replacing(path) as temporary:
         temporary.write_text(to_json(dataclasses.asdict(report), indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the name of what was read before the message of a UserError."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def _check_absent(target: Path) -> None:

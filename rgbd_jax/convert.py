@@ -16,7 +16,9 @@ from rgbd_jax.errors import UserError
 
 def parser() -> ArgumentParser:
     arguments = ArgumentParser(prog="rgbd_jax.convert", description=__doc__)
-    arguments.add_argument("direction", metavar="to_orbax|to_torch", choices=("to_orbax", "to_torch"))
+    arguments.add_argument(
+        "direction", metavar="DIRECTION", choices=("to_orbax", "to_torch"), help="to_orbax or to_torch"
+    )
     arguments.add_argument("source", metavar="SRC", type=Path, help="what to read")
     arguments.add_argument("target", metavar="DST", type=Path, help="what to write; it must not exist")
     arguments.add_argument(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from golden import motion_cases, networks
-from golden.motion_networks import compute
+from golden.motion_networks import compute, jit_network
 from golden.weights import golden_array
 
 from rgbd_jax import published_config
@@ -38,7 +38,7 @@ SKELETONS = {
     "ntu60_joint": (f"{GAP}ntu60_xsub.py:joint", (2, 3, 64, 25, 2)),
     "ntu60_bone": (f"{GAP}ntu60_xview.py:bone", (2, 3, 64, 25, 2)),
 }
-SLOW_SKELETONS = ("ctrgcn_ntu60", "ntu60_joint", "ntu60_bone")
+SLOW_SKELETONS = ("ucla_bone", "ctrgcn_ntu60", "ntu60_joint", "ntu60_bone")
 SMALL = ("--config.model.num_blocks=3", "--config.model.frames=(4, 8, 12)")
 VIDEOS = {
     "i3d_small": ("configs/rgbd/ntu_cs.py:rgb", SMALL),
@@ -71,7 +71,7 @@ def scores_of(checkpoint, inputs, *, double=False):
     placement = sharding.replicated(sharding.make_mesh(jax.devices()[:1]))
     weights = load_weights(checkpoint, network.params, network.batch_stats, placement)
 
-    @jax.jit
+    @jit_network
     def run(weights, inputs):
         outputs, _ = network.apply(*weights, inputs, train=False)
         return task.logits(outputs, np.int32(description.epoch))
@@ -307,6 +307,14 @@ def test_what_the_published_programs_do_not_know(file, tmp_path, refused):
     for direction, source in (("to_orbax", "weights.pt"), ("to_torch", "converted")):
         with pytest.raises(UserError, match=r"converted: exists already; give a new name"):
             main([direction, CONFIG, BASELINE, str(tmp_path / source), str(tmp_path / "converted")])
+
+
+def test_text_heads_of_another_width(tmp_path, refused):
+    """Those that vectors of the project's own encoder teach."""
+    config = load_file("configs/gap/nw_ucla.py:joint")
+    description = Description(config.to_dict(), ("a",), loader={}, step=7, epoch=1)
+    save_weights(tmp_path / "run", {"w": np.zeros(1)}, {"w": np.zeros(1)}, description)
+    assert "config.text.width=384: the published program of GAP" in refused("to_torch", tmp_path / "run")
 
 
 def test_a_checkpoint_of_another_version_is_refused(file, tmp_path, refused):

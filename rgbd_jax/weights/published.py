@@ -85,12 +85,12 @@ def read_published(path: Path) -> tuple[dict[str, np.ndarray], Progress]:
     tensors = {name.removeprefix(_MODULE): tensor for name, tensor in tensors.items()}
     if not tensors:
         raise UserError(f"{path}: holds no tensors by their names")
-    epochs, best_accuracy = content.get("epoch"), content.get("bestacc")
+    epochs = _number(content.get("epoch"))
     return tensors, Progress(
         counters={name: int(tensor) for name, tensor in tensors.items() if name.endswith(_COUNTER)},
         names=_names_told(tensors),
-        epochs=int(epochs) if _is_number(epochs) else None,
-        best_accuracy=float(best_accuracy) if _is_number(best_accuracy) else None,
+        epochs=None if epochs is None else int(epochs),
+        best_accuracy=_number(content.get("bestacc")),
     )
 
 
@@ -143,5 +143,10 @@ def _names_told(names: Collection[str]) -> dict[str, str]:
     return next((head.groupdict() for head in heads if head), {})
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and np.isfinite(value)
+def _number(value: Any) -> float | None:
+    """What a file has under a name, if it is a number, of whatever type."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None
