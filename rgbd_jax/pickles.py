@@ -12,7 +12,7 @@ import numpy as np
 from rgbd_jax.errors import UserError
 
 # What rebuilds NumPy's arrays and scalars, by the names that versions 1 and 2 give it.
-_ALLOWED = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype} | {
+NUMPY = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype} | {
     (f"numpy.{core}.{module}", value.__name__): value
     for core in ("core", "_core")
     for module, value in (
@@ -22,7 +22,7 @@ _ALLOWED = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype} | {
     )
 }
 # Bytes as the protocols before 3 write them: as text.
-_ALLOWED["_codecs", "encode"] = lambda text, encoding: text.encode("latin1")
+NUMPY["_codecs", "encode"] = lambda text, encoding: text.encode("latin1")
 
 
 class Forbidden(Exception):
@@ -32,7 +32,7 @@ class Forbidden(Exception):
 class RestrictedUnpickler(pickle.Unpickler):
     """Loads nothing but what is `allowed`: what stands in for it, by its module and its name."""
 
-    allowed: Mapping[tuple[str, str], Any] = _ALLOWED
+    allowed: Mapping[tuple[str, str], Any] = NUMPY
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.allowed:

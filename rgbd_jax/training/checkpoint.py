@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
 from rgbd_jax.errors import OutsideError, UserError
@@ -34,6 +35,7 @@ class Description:
       loader: what the loader's position belongs to: the workers, the processes, the data set.
       step: number of training steps done.
       epoch: the epoch, from 0, of the last of them; temperatures may depend on it.
+      published: of weights that were converted, what else their file said, see `weights.published.Progress`.
     """
 
     config: dict[str, Any]
@@ -41,6 +43,7 @@ class Description:
     loader: dict[str, Any]
     step: int
     epoch: int
+    published: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Checkpoints:
@@ -185,7 +188,31 @@ def describe(checkpoint: Path) -> Description:
         loader=metadata["loader"],
         step=metadata["step"],
         epoch=metadata["epoch"],
+        published=metadata.get("published", {}),  # absent: stored before there was any
     )
+
+
+def save_weights(folder: Path, params: Arrays, batch_stats: Arrays, description: Description) -> None:
+    """Write weights that were not trained here as a checkpoint that stands alone, to be evaluated.
+
+    Args:
+      folder: is made, or replaced.
+
+    Raises:
+      OutsideError: if it could not be written.
+    """
+    state = {"params": params, "batch_stats": batch_stats, "ema_params": {}}
+    try:
+        ocp.save_checkpointables(
+            folder.absolute(),
+            {_STATE: jax.tree.map(jnp.asarray, state)},
+            overwrite=True,
+            custom_metadata={"format": FORMAT, **dataclasses.asdict(description)},
+        )
+    except Exception as error:
+        raise OutsideError(
+            f"{folder}: the checkpoint could not be written ({_first_line(error)}); nothing was saved"
+        ) from error
 
 
 def load_weights(

@@ -10,7 +10,7 @@ import numpy as np
 
 from rgbd_jax.errors import UserError
 from rgbd_jax.weights.layer_rules import dense_rules, layer_norm_rules
-from rgbd_jax.weights.rules import Rule
+from rgbd_jax.weights.rules import AS_IT_IS, Layout, Rule
 
 IGNORED = (
     r"visual\..*",
@@ -22,14 +22,14 @@ IGNORED = (
 )
 
 
-def _three_kernels(kernel: np.ndarray) -> np.ndarray:
-    """(3 · O, I) to (3, I, O)."""
-    return kernel.reshape(3, -1, kernel.shape[1]).swapaxes(1, 2)
-
-
-def _three_biases(bias: np.ndarray) -> np.ndarray:
-    """(3 · O) to (3, O)."""
-    return bias.reshape(3, -1)
+# (3 · O, I) there, (3, I, O) here.
+_THREE_KERNELS = Layout(
+    lambda kernel: kernel.reshape(3, -1, kernel.shape[1]).swapaxes(1, 2),
+    lambda kernel: kernel.swapaxes(1, 2).reshape(-1, kernel.shape[1]),
+)
+# (3 · O) there, (3, O) here.
+_THREE_BIASES = Layout(lambda bias: bias.reshape(3, -1), np.ravel)
+_TRANSPOSED = Layout(np.transpose, np.transpose)
 
 
 def _block(torch: str, ours: str, names: Mapping[str, str]) -> list[Rule]:
@@ -50,8 +50,8 @@ _OURS = r"blocks/\1"
 OPENAI = (
     Rule(r"token_embedding\.weight", "params/embedding"),
     Rule(r"positional_embedding", "params/positions"),
-    Rule(rf"{_OPENAI_BLOCK}attn\.in_proj_weight", f"params/{_OURS}/attention/kernel", _three_kernels),
-    Rule(rf"{_OPENAI_BLOCK}attn\.in_proj_bias", f"params/{_OURS}/attention/bias", _three_biases),
+    Rule(rf"{_OPENAI_BLOCK}attn\.in_proj_weight", f"params/{_OURS}/attention/kernel", _THREE_KERNELS),
+    Rule(rf"{_OPENAI_BLOCK}attn\.in_proj_bias", f"params/{_OURS}/attention/bias", _THREE_BIASES),
     *_block(
         _OPENAI_BLOCK,
         _OURS,
@@ -77,13 +77,13 @@ HUGGING_FACE = (
             Rule(
                 rf"{_HUGGING_FACE_BLOCK}self_attn\.{name}\.weight",
                 f"params/{_OURS}/attention/kernel",
-                lambda kernel: kernel.T[None],
+                _TRANSPOSED.stacked,
                 str(piece),
             ),
             Rule(
                 rf"{_HUGGING_FACE_BLOCK}self_attn\.{name}\.bias",
                 f"params/{_OURS}/attention/bias",
-                lambda bias: bias[None],
+                AS_IT_IS.stacked,
                 str(piece),
             ),
         )
@@ -100,7 +100,7 @@ HUGGING_FACE = (
         },
     ),
     *layer_norm_rules(r"text_model\.final_layer_norm", "norm"),
-    Rule(r"text_projection\.weight", "params/projection", np.transpose),
+    Rule(r"text_projection\.weight", "params/projection", _TRANSPOSED),
 )
 
 
@@ -141,7 +141,7 @@ def clip_text_sizes(state_dict: Mapping[str, np.ndarray], rules: Sequence[Rule])
       UserError: if a tensor that tells them is missing or has another number of axes.
     """
     shapes = {
-        rule.path: rule.transform(tensor).shape
+        rule.path: rule.layout.ours(tensor).shape
         for name, tensor in state_dict.items()
         for rule in rules
         if rule.path in _SIZED and np.ndim(tensor) == 2 and re.fullmatch(rule.pattern, name)

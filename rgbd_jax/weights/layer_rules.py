@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rgbd_jax.weights.rules import Rule
+from rgbd_jax.weights.rules import Layout, Rule
 
 # PyTorch counts the batches of each batch norm; the statistics do not need it.
 IGNORED = (r".*num_batches_tracked",)
@@ -13,26 +13,31 @@ def _linear(kernel: np.ndarray) -> np.ndarray:
     return kernel.reshape(kernel.shape[:2]).T
 
 
-def dense_rules(torch: str, ours: str) -> list[Rule]:
-    """Kernel and bias of a dense layer."""
+def dense_layout(positions: int = 0) -> Layout:
+    """Of the kernel of a dense layer; in PyTorch it may be a convolution over so many axes of length 1."""
+    return Layout(_linear, lambda kernel: kernel.T.reshape(*kernel.T.shape, *(1,) * positions))
+
+
+def dense_rules(torch: str, ours: str, positions: int = 0) -> list[Rule]:
+    """Kernel and bias of a dense layer; see `dense_layout`."""
     return [
-        Rule(rf"{torch}\.weight", f"params/{ours}/kernel", _linear),
+        Rule(rf"{torch}\.weight", f"params/{ours}/kernel", dense_layout(positions)),
         Rule(rf"{torch}\.bias", f"params/{ours}/bias"),
     ]
 
 
-def layer_norm_rules(torch: str, ours: str, piece: str = "0") -> list[Rule]:
+def layer_norm_rules(torch: str, ours: str, piece: str = "0", length: str = "") -> list[Rule]:
     """Scale and bias."""
     return [
-        Rule(rf"{torch}\.weight", f"params/{ours}/scale", piece=piece),
-        Rule(rf"{torch}\.bias", f"params/{ours}/bias", piece=piece),
+        Rule(rf"{torch}\.weight", f"params/{ours}/scale", piece=piece, length=length),
+        Rule(rf"{torch}\.bias", f"params/{ours}/bias", piece=piece, length=length),
     ]
 
 
-def batch_norm_rules(torch: str, ours: str, piece: str = "0") -> list[Rule]:
+def batch_norm_rules(torch: str, ours: str, piece: str = "0", length: str = "") -> list[Rule]:
     """Scale, bias and running statistics."""
     return [
-        *layer_norm_rules(torch, ours, piece),
-        Rule(rf"{torch}\.running_mean", f"batch_stats/{ours}/mean", piece=piece),
-        Rule(rf"{torch}\.running_var", f"batch_stats/{ours}/var", piece=piece),
+        *layer_norm_rules(torch, ours, piece, length),
+        Rule(rf"{torch}\.running_mean", f"batch_stats/{ours}/mean", piece=piece, length=length),
+        Rule(rf"{torch}\.running_var", f"batch_stats/{ours}/var", piece=piece, length=length),
     ]

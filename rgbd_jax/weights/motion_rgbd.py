@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 
 from rgbd_jax.weights.layer_rules import batch_norm_rules, dense_rules, layer_norm_rules
-from rgbd_jax.weights.rules import Rule
+from rgbd_jax.weights.rules import Layout, Rule
 
 
 def _channels_last(kernel: np.ndarray) -> np.ndarray:
@@ -19,11 +19,21 @@ def _channels_last(kernel: np.ndarray) -> np.ndarray:
     return np.moveaxis(kernel, 1, -1).reshape(len(kernel), *widths, kernel.shape[1])
 
 
-def unit_rules(torch: str, ours: str, piece: str = "0") -> list[Rule]:
+def _channels_first(kernel: np.ndarray) -> np.ndarray:
+    """(O, *widths, I) to (O, I, T, H, W): one width is of time, two are of space."""
+    kernel = np.moveaxis(kernel, -1, 1)
+    widths = {0: (1, 1, 1), 1: (*kernel.shape[2:], 1, 1), 2: (1, *kernel.shape[2:])}[kernel.ndim - 2]
+    return kernel.reshape(*kernel.shape[:2], *widths)
+
+
+_KERNEL = Layout(_channels_last, _channels_first)
+
+
+def unit_rules(torch: str, ours: str, piece: str = "0", length: str = "") -> list[Rule]:
     """A convolution unit. Here and below both names end in a separator or are empty."""
     return [
-        Rule(rf"{torch}conv3d\.weight", f"params/{ours}kernel", _channels_last, piece),
-        *batch_norm_rules(f"{torch}bn", f"{ours}norm", piece),
+        Rule(rf"{torch}conv3d\.weight", f"params/{ours}kernel", _KERNEL, piece, length),
+        *batch_norm_rules(f"{torch}bn", f"{ours}norm", piece, length),
     ]
 
 
@@ -31,12 +41,16 @@ def inception_rules(torch: str, ours: str) -> list[Rule]:
     """An inception block, spatial or temporal."""
     return [
         *unit_rules(rf"{torch}b0\.", f"{ours}entry/", "0"),
-        *unit_rules(rf"{torch}b1a\.", f"{ours}entry/", "1"),
-        *unit_rules(rf"{torch}b2a\.", f"{ours}entry/", "2"),
+        *unit_rules(rf"{torch}b1a\.", f"{ours}entry/", "1", f"params/{ours}conv_1/kernel"),
+        *unit_rules(rf"{torch}b2a\.", f"{ours}entry/", "2", f"params/{ours}conv_2/kernel"),
         *unit_rules(rf"{torch}b1b\.", f"{ours}conv_1/"),
         *unit_rules(rf"{torch}b2b\.", f"{ours}conv_2/"),
         *unit_rules(rf"{torch}b3b\.", f"{ours}after_pool/"),
     ]
+
+
+# (1, 2, 1) there, (2,) here.
+_PAIR = Layout(np.ravel, lambda pair: pair[None, :, None])
 
 
 def spatial_network_rules(torch: str, ours: str) -> list[Rule]:
@@ -46,13 +60,12 @@ def spatial_network_rules(torch: str, ours: str) -> list[Rule]:
         *unit_rules(rf"{torch}Conv3d_2b_1x1\.", f"{ours}stem/conv_2b/"),
         *unit_rules(rf"{torch}Conv3d_2c_3x3\.", f"{ours}stem/conv_2c/"),
         *inception_rules(rf"{torch}Mixed_(?P<block>3b|3c|4b|4c|5b|5c)\.", rf"{ours}mixed_\g<block>/"),
-        Rule(rf"{torch}frp_module\.rpconv1d\.weight", f"params/{ours}frp/pair", np.ravel),
+        Rule(rf"{torch}frp_module\.rpconv1d\.weight", f"params/{ours}frp/pair", _PAIR),
     ]
 
 
-def _without_batch(tensor: np.ndarray) -> np.ndarray:
-    """(1, N, C) to (N, C)."""
-    return tensor.reshape(tensor.shape[1:])
+# (1, N, C) there, (N, C) here.
+_WITHOUT_BATCH = Layout(lambda tensor: tensor.reshape(tensor.shape[1:]), lambda tensor: tensor[None])
 
 
 def _head(torch: str, ours: str) -> list[Rule]:
@@ -96,19 +109,14 @@ def temporal_network_rules(torch: str, ours: str) -> list[Rule]:
         rf"{torch}multi_scale_transformers\.(?P<block>\d+)\.transformer_enc_{branch}\.", f"{branches}/blocks/"
     )
     return [
-        Rule(rf"{torch}cls_token_{branch}", f"params/{branches}/class_token", _without_batch),
-        Rule(rf"{torch}pos_embedding_{branch}", f"params/{branches}/positions", _without_batch),
+        Rule(rf"{torch}cls_token_{branch}", f"params/{branches}/class_token", _WITHOUT_BATCH),
+        Rule(rf"{torch}pos_embedding_{branch}", f"params/{branches}/positions", _WITHOUT_BATCH),
         *inception_rules(
             rf"{torch}multi_scale_transformers\.0\.Mixed_{branch}\.", f"{branches}/local/inception/"
         ),
-        *(_stacked(rule, r"\g<block>") for rule in encoders),
+        *(dataclasses.replace(rule, layout=rule.layout.stacked, piece=r"\g<block>") for rule in encoders),
         *recoupling_rules(rf"{torch}rcm\.", f"{ours}recoupling/"),
     ]
-
-
-def _stacked(rule: Rule, piece: str) -> Rule:
-    """The rule with a new first axis, along which the pieces lie."""
-    return dataclasses.replace(rule, transform=lambda tensor: rule.transform(tensor)[None], piece=piece)
 
 
 def trunk_rules(torch: str, ours: str) -> list[Rule]:
@@ -126,15 +134,18 @@ def head_rules(torch: str, ours: str) -> list[Rule]:
 
 
 def _dense_unit(torch: str, first: int, ours: str) -> list[Rule]:
-    """A dense layer, number `first` of a sequence, and the batch norm after it."""
+    """A dense layer, number `first` of a sequence, and the batch norm after it.
+
+    All dense layers of FusionNet's own but the heads are convolutions over single positions there.
+    """
     return [
-        *dense_rules(rf"{torch}\.{first}", f"{ours}/dense"),
+        *dense_rules(rf"{torch}\.{first}", f"{ours}/dense", 2),
         *batch_norm_rules(rf"{torch}\.{first + 1}", f"{ours}/norm"),
     ]
 
 
 def _interaction(torch: str, ours: str) -> list[Rule]:
-    return [*_dense_unit(torch, 0, f"{ours}/entry"), *dense_rules(rf"{torch}\.3", f"{ours}/out")]
+    return [*_dense_unit(torch, 0, f"{ours}/entry"), *dense_rules(rf"{torch}\.3", f"{ours}/out", 2)]
 
 
 def autoencoder_rules(torch: str, ours: str) -> list[Rule]:
@@ -145,8 +156,8 @@ def autoencoder_rules(torch: str, ours: str) -> list[Rule]:
             for i in range(3)
             for rule in _dense_unit(rf"{torch}encoder\.enconv", 3 * i, f"{ours}encoder/{i}")
         ),
-        *dense_rules(rf"{torch}encoder\.enconv\.9", f"{ours}code"),
-        *dense_rules(f"{torch}efc", f"{ours}classifier"),
+        *dense_rules(rf"{torch}encoder\.enconv\.9", f"{ours}code", 2),
+        *dense_rules(f"{torch}efc", f"{ours}classifier", 2),
         *(
             rule
             for i in range(2)
@@ -163,5 +174,5 @@ FUSIONNET = (
     *_head("classifier1", "heads/rgb"),
     *_head("classifier2", "heads/depth"),
     *autoencoder_rules(r"fusion_model\.", "autoencoder/"),
-    *dense_rules("fc", "modality"),
+    *dense_rules("fc", "modality", 2),
 )

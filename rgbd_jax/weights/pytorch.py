@@ -1,22 +1,26 @@
 """Reading weights from files of PyTorch, without PyTorch and without letting them run anything.
 
 Such a file is a zip archive: a pickle, and each storage of numbers in a file of its own. Of the pickle only
-what makes tensors of storages is obeyed. A TorchScript program, as which CLIP is published, is an archive of
-the same kind; its modules are read as what they hold, their code is not.
+what makes tensors of storages is obeyed, and what makes numbers of NumPy, which stand in the state of an
+optimizer. A TorchScript program, as which CLIP is published, is an archive of the same kind; its modules are
+read as what they hold, their code is not. Before version 1.6 a file was several pickles, one behind the
+other, and the storages after them.
 """
 
+import abc
 import math
+import os
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import jax.numpy as jnp
 import numpy as np
 
 from rgbd_jax.errors import UserError
-from rgbd_jax.pickles import RestrictedUnpickler, refusing
+from rgbd_jax.pickles import NUMPY, Forbidden, RestrictedUnpickler, refusing
 
 _STORAGES = {
     "DoubleStorage": np.float64,
@@ -30,6 +34,10 @@ _STORAGES = {
     "ByteStorage": np.uint8,
     "BoolStorage": np.bool_,
 }
+
+
+# What the older kind begins with.
+_MAGIC = 0x1950A86A20F9469CFC6C
 
 
 class _Module:
@@ -50,53 +58,128 @@ def _tensor(
     return np.lib.stride_tricks.as_strided(storage[offset:], size, strides, writeable=False)
 
 
-class _Unpickler(RestrictedUnpickler):
-    """Knows storages by the archive that the pickle lies in."""
+class _Unpickler(RestrictedUnpickler, abc.ABC):
+    """Makes tensors of storages; where these are, the kind of the file says."""
 
-    allowed = {
-        ("collections", "OrderedDict"): OrderedDict,
-        ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-        ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
-    } | {("torch", name): np.dtype(dtype) for name, dtype in _STORAGES.items()}
+    allowed = (
+        NUMPY
+        | {
+            ("collections", "OrderedDict"): OrderedDict,
+            ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+            ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
+        }
+        | {("torch", name): np.dtype(dtype) for name, dtype in _STORAGES.items()}
+    )
 
-    def __init__(self, archive: zipfile.ZipFile, root: str):
-        super().__init__(archive.open(f"{root}data.pkl"))
-        self._archive, self._root = archive, root
-        self._storages: dict[str, np.ndarray] = {}
+    def __init__(self, pickle: BinaryIO):
+        super().__init__(pickle)
+        self.storages: dict[str, np.ndarray] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         return _Module if module.split(".")[0] == "__torch__" else super().find_class(module, name)
 
     def persistent_load(self, pid: Any) -> np.ndarray:
-        _, dtype, key, *_ = pid
-        if key not in self._storages:
-            self._storages[key] = np.frombuffer(self._archive.read(f"{self._root}data/{key}"), dtype)
-        return self._storages[key]
+        _, dtype, key, _, count, *view = pid
+        if key not in self.storages:
+            self.storages[key] = self.storage(key, dtype, count)
+        if view and view[0] is not None:  # in old files, a storage may be a part of another
+            _, offset, size = view[0]
+            return self.storages[key][offset : offset + size]
+        return self.storages[key]
+
+    @abc.abstractmethod
+    def storage(self, key: str, dtype: np.dtype, count: int) -> np.ndarray:
+        """All numbers of a storage that the pickle names for the first time."""
+
+
+class _Archive(_Unpickler):
+    """Storages are files of the archive that the pickle lies in."""
+
+    def __init__(self, archive: zipfile.ZipFile):
+        self._archive, self._root = archive, archive.namelist()[0].split("/")[0] + "/"
+        super().__init__(archive.open(f"{self._root}data.pkl"))
+
+    def storage(self, key: str, dtype: np.dtype, count: int) -> np.ndarray:
+        del count
+        return np.frombuffer(self._archive.read(f"{self._root}data/{key}"), dtype)
+
+
+class _Sequence(_Unpickler):
+    """Storages come after the pickle, and are empty until then."""
+
+    def __init__(self, file: BinaryIO):
+        super().__init__(file)
+        self._file, self._left = file, os.fstat(file.fileno()).st_size
+
+    def load(self) -> Any:
+        """What the pickle holds, once the storages behind it are read too."""
+        content = super().load()
+        for key in RestrictedUnpickler(self._file).load():
+            storage = self.storages[key]
+            count = int.from_bytes(self._file.read(8), "little")
+            numbers = np.frombuffer(self._file.read(storage.nbytes), storage.dtype)
+            if not count == len(storage) == len(numbers):
+                raise ValueError(f"found {len(numbers)} of the {len(storage)} numbers of a storage")
+            storage[:] = numbers
+        return content
+
+    def storage(self, key: str, dtype: np.dtype, count: int) -> np.ndarray:
+        self._left -= count * dtype.itemsize
+        if count < 0 or self._left < 0:
+            raise ValueError("found a storage larger than the file")
+        return np.zeros(count, dtype)
+
+
+def load_pytorch(path: Path) -> Any:
+    """What a file holds: dicts, lists, numbers and the like, with arrays for tensors.
+
+    Raises:
+      UserError: if it cannot be read, is no such file, or asks for more than that; nothing of it is then run.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    allowed = "of PyTorch's files only tensors by their names"
+    with file, refusing(path, what="file of weights", allowed=allowed):
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                return _Archive(archive).load()
+        file.seek(0)
+        if _starts_with_magic(file):
+            for _ in range(2):  # the version of the format; the sizes of numbers on that machine
+                RestrictedUnpickler(file).load()
+            return _Sequence(file).load()
+    raise UserError(f"{path}: is no file of weights; those of PyTorch and .safetensors are read")
+
+
+def _starts_with_magic(file: BinaryIO) -> bool:
+    try:
+        return RestrictedUnpickler(file).load() == _MAGIC
+    except Forbidden:
+        raise
+    except Exception:
+        return False
 
 
 def read_pytorch(path: Path) -> dict[str, np.ndarray]:
     """All tensors of a file that holds a state dict or a TorchScript program, by their names.
 
     Raises:
-      UserError: if it cannot be read, is no such file, or asks for more than that; nothing of it is then run.
+      UserError: see `load_pytorch`; or if it holds something else.
     """
-    try:
-        archive = zipfile.ZipFile(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except zipfile.BadZipFile as error:
-        raise UserError(
-            f"{path}: is no file of weights ({error}); those of PyTorch, of version 1.6 or later, and"
-            " .safetensors are read"
-        ) from error
-    allowed = "of PyTorch's files only tensors by their names"
-    with archive, refusing(path, what="file of weights", allowed=allowed):
-        root = archive.namelist()[0].split("/")[0] + "/"
-        return dict(_named(_Unpickler(archive, root).load()))
+    content = load_pytorch(path)
+    if not isinstance(content, dict | _Module):
+        raise UserError(f"{path}: is no file of weights; found {type(content).__name__} in it, not a dict")
+    return named_tensors(content)
+
+
+def named_tensors(content: Any) -> dict[str, np.ndarray]:
+    """The tensors in nested dicts and modules, by the names on the way to them, joined by dots."""
+    return dict(_named(content))
 
 
 def _named(group: Any, start: str = "") -> Iterator[tuple[str, np.ndarray]]:
-    """The tensors in nested dicts and modules, by the names on the way to them, joined by dots."""
     for name, value in (vars(group) if isinstance(group, _Module) else group).items():
         if isinstance(value, np.ndarray):
             yield f"{start}{name}", value

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,21 +14,47 @@ Variables = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Rule:
-    r"""Where the tensors whose name matches go.
+class Layout:
+    """In which order of axes a tensor lies here and in PyTorch: two functions, one the inverse of the other.
 
     Attributes:
-      pattern: regular expression for the whole PyTorch name.
+      ours: of a tensor of PyTorch; raises ValueError if it is not of the right form.
+      torch: of a tensor of ours.
+    """
+
+    ours: Callable[[np.ndarray], np.ndarray]
+    torch: Callable[[np.ndarray], np.ndarray]
+
+    @property
+    def stacked(self) -> "Layout":
+        """The same with a new first axis of ours, along which pieces lie."""
+        return Layout(lambda tensor: self.ours(tensor)[None], lambda tensor: self.torch(tensor[0]))
+
+
+AS_IT_IS = Layout(lambda tensor: tensor, lambda tensor: tensor)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    r"""Where the tensors whose name matches go, and where they come from.
+
+    Attributes:
+      pattern: regular expression for the whole PyTorch name. So that it can be read the other way too, it is
+        plain text, with a backslash before the dots, and groups: alternatives without special characters,
+        \d+, or [^.]+. None stands within another.
       path: of our variable, keys joined by "/"; it may use the groups of the pattern, \1.
-      transform: applied to each tensor; raises ValueError if it cannot be.
+      layout: of each tensor.
       piece: where a variable is made of several tensors, the number of this one; it may use the groups too.
-        The pieces are joined along the first axis in the order of their numbers.
+        The pieces are joined along the first axis in the order of their numbers. They are equally long, and
+        if the number is a group \d+, each is one long,
+      length: unless this names another variable, whose last axis is as long as this piece.
     """
 
     pattern: str
     path: str
-    transform: Callable[[np.ndarray], np.ndarray] = lambda tensor: tensor
+    layout: Layout = AS_IT_IS
     piece: str = "0"
+    length: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +94,13 @@ def convert(
     return traverse_util.unflatten_dict(filled)
 
 
+def usage(names: Iterable[str], rules: Sequence[Rule]) -> list[tuple[Rule, int]]:
+    """The rules that match any of the names, and how many each."""
+    names = list(names)
+    counts = [(rule, sum(map(bool, map(re.compile(rule.pattern).fullmatch, names)))) for rule in rules]
+    return [(rule, count) for rule, count in counts if count]
+
+
 def _assign(
     state_dict: Mapping[str, np.ndarray], rules: Sequence[Rule], ignored: Sequence[str], problems: list[str]
 ) -> dict[str, list[_Piece]]:
@@ -83,7 +116,7 @@ def _assign(
             continue
         match, rule = hits[0]
         try:
-            piece = _Piece(int(match.expand(rule.piece)), name, rule.transform(np.asarray(tensor)))
+            piece = _Piece(int(match.expand(rule.piece)), name, rule.layout.ours(np.asarray(tensor)))
         except ValueError:
             problems.append(f"{name}: the shape {np.shape(tensor)} is not one that {rule.path} is made of")
             continue

@@ -78,20 +78,25 @@ def all_names() -> list[str]:
     return list(_described())
 
 
+def described(name: str) -> dict[str, Any]:
+    """What cases.json says of a case."""
+    return _described()[name]
+
+
 def load(name: str) -> Case:
     """A case by its name."""
-    described = _described()[name]
+    case = described(name)
     with np.load(FOLDER / f"{name}.npz") as arrays:
         outputs = dict(arrays)
     return Case(
         name=name,
-        kind=described["kind"],
-        params=described["params"],
-        inputs=_inputs(described["inputs"], described["params"].get("w", 10)),
-        weights=_weights(described),
+        kind=case["kind"],
+        params=case["params"],
+        inputs=_inputs(case["inputs"], case["params"].get("w", 10)),
+        weights=_weights(case),
         outputs=outputs,
-        rtol=described["rtol"],
-        atol=described["atol"],
+        rtol=case["rtol"],
+        atol=case["atol"],
     )
 
 

@@ -21,7 +21,7 @@ MODULES = (
 )
 # Lists of many small questions, which the tests of sampling and of schedules read whole.
 LISTS = {"frame_sampling", "schedules"}
-# Of the files that it describes the tests of reading PyTorch's files make their own.
+# The files that it describes are read in weights/test_pytorch.py.
 UNREAD = {"checkpoint_format"}
 
 

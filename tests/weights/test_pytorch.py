@@ -7,9 +7,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from golden import motion_cases
+from golden.weights import golden_array
 
 from rgbd_jax.errors import UserError
-from rgbd_jax.weights.pytorch import read_pytorch
+from rgbd_jax.weights.pytorch import load_pytorch, read_pytorch
 from rgbd_jax.weights.tensors import read_tensors
 
 
@@ -58,6 +60,40 @@ def test_a_torchscript_program(network, torch, tmp_path):
     assert_holds(read_pytorch(tmp_path / "weights.pt"), network)
 
 
+@pytest.mark.parametrize("name, prefix", [("checkpoint_zip", ""), ("checkpoint_legacy", "module.")])
+def test_what_the_published_program_saves(name, prefix):
+    """As newer and as older versions of PyTorch write it, with numbers of NumPy beside the tensors."""
+    case = motion_cases.described("checkpoint_format")
+    content = load_pytorch(motion_cases.FOLDER / f"{name}.pth.tar")
+    assert (content["epoch"], content["bestacc"]) == (12, 0.875)
+    shapes = {prefix + tensor: shape for tensor, shape in case["params"]["shapes"]}
+    assert content["model"].keys() == shapes.keys()
+    for tensor, shape in shapes.items():
+        found = content["model"][tensor]
+        if tensor.endswith("num_batches_tracked"):
+            assert found == 1234 and found.dtype == np.int64
+        else:
+            expected = golden_array(tensor.removeprefix(prefix), shape)
+            np.testing.assert_array_equal(found, expected)
+            assert (found.shape, found.dtype) == (expected.shape, np.float32)
+
+
+@pytest.mark.parametrize("size", [48_000, 20_000, 600, 20])
+def test_an_older_file_that_ends_early_is_refused(tmp_path, size):
+    whole = (motion_cases.FOLDER / "checkpoint_legacy.pth.tar").read_bytes()
+    (tmp_path / "short.pth.tar").write_bytes(whole[:size])
+    with pytest.raises(UserError, match=r"short\.pth\.tar: is no file of weights"):
+        load_pytorch(tmp_path / "short.pth.tar")
+
+
+def test_an_older_file_with_too_large_a_storage_is_refused(tmp_path):
+    pickles = [pickle.dumps(0x1950A86A20F9469CFC6C, 2), pickle.dumps(1001, 2), pickle.dumps({}, 2)]
+    storage = b"}Vw\n(V" + b"storage\nctorch\nFloatStorage\nV0\nVcpu\nI1000000000\nNtQs."
+    (tmp_path / "large.pt").write_bytes(b"".join(pickles) + storage)
+    with pytest.raises(UserError, match=r"large\.pt: .*found a storage larger than the file"):
+        load_pytorch(tmp_path / "large.pt")
+
+
 class Hostile:
     """Makes a folder when it is loaded by an unpickler that allows it."""
 
@@ -90,6 +126,18 @@ def test_what_runs_programs_is_refused(tmp_path):
     path = archive(tmp_path / "weights.pt", pickle.dumps({"w": Hostile(tmp_path / "made")}))
     with pytest.raises(UserError, match=r"weights.pt: asks for posix.mkdir; of PyTorch's files only tensors"):
         read_pytorch(path)
+    assert not (tmp_path / "made").exists()
+
+
+def test_what_runs_programs_is_refused_in_an_older_file(tmp_path):
+    magic = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
+    for content in (
+        magic + pickle.dumps(Hostile(tmp_path / "made")),
+        pickle.dumps(Hostile(tmp_path / "made")),
+    ):
+        (tmp_path / "weights.pt").write_bytes(content)
+        with pytest.raises(UserError, match=r"weights.pt: asks for posix.mkdir; of PyTorch's files"):
+            read_pytorch(tmp_path / "weights.pt")
     assert not (tmp_path / "made").exists()
 
 

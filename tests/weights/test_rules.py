@@ -7,10 +7,10 @@ from golden import networks
 from rgbd_jax.errors import UserError
 from rgbd_jax.skeleton_layouts import NTU
 from rgbd_jax.weights import gap, layer_rules
-from rgbd_jax.weights.rules import Rule, convert
+from rgbd_jax.weights.rules import Layout, Rule, convert
 
 RULES = (
-    Rule(r"conv\.weight", "params/conv/kernel", np.transpose),
+    Rule(r"conv\.weight", "params/conv/kernel", Layout(np.transpose, np.transpose)),
     Rule(r"branch\.(\d)\.bias", "params/bias", piece=r"\1"),
     Rule(r"norm\.(mean|var)", r"batch_stats/norm/\1"),
 )

@@ -1,0 +1,244 @@
+"""Weights of the published programs to checkpoints, and back.
+
+    file of PyTorch -> tensors by name -> [ table of rules ] -> our variables -> checkpoint with config
+
+What stands in brackets is strict both ways: see `weights.rules`.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from ml_collections import ConfigDict
+
+from rgbd_jax.config import ConfigArguments, from_dict
+from rgbd_jax.data.builders import builder_class
+from rgbd_jax.data.loader import open_configured_split
+from rgbd_jax.errors import UserError
+from rgbd_jax.models.skeleton_graph import LAYOUTS
+from rgbd_jax.published_config import check_network, check_sizes, needed_keys, network_key
+from rgbd_jax.report.files import new_folder, replacing, to_json
+from rgbd_jax.tasks import make_task
+from rgbd_jax.training import sharding
+from rgbd_jax.training.checkpoint import Description, describe, load_weights, run_of, save_weights
+from rgbd_jax.training.state import Network
+from rgbd_jax.weights.inverse import invert
+from rgbd_jax.weights.layer_rules import IGNORED
+from rgbd_jax.weights.published import (
+    NETWORKS,
+    Progress,
+    PublishedNetwork,
+    all_counters,
+    read_published,
+    write_published,
+)
+from rgbd_jax.weights.rules import convert, usage
+
+REPORT = "conversion.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What went where.
+
+    Attributes:
+      source: name of the file, or of the run and its step.
+      network: its name in its paper.
+      num_tensors, num_parameters: of PyTorch, without what is ignored; and the numbers in them.
+      rules: each that was used: the names that it matches there, the path here, its number of tensors.
+      ignored: how many names each pattern matched of what is no weight: the counters of batches, kept beside.
+      config: the keys that the weights need and the config had otherwise.
+      epoch: from 0, the last that was trained.
+    """
+
+    source: str
+    network: str
+    num_tensors: int
+    num_parameters: int
+    rules: list[dict[str, Any]]
+    ignored: dict[str, int]
+    config: dict[str, Any]
+    epoch: int
+
+    @property
+    def text(self) -> str:
+        """In one or two lines."""
+        lines = [
+            f"{self.source}: {self.network}, {self.num_tensors} tensors of {self.num_parameters:,} numbers by"
+            f" {len(self.rules)} rules, {sum(self.ignored.values())} counters of batches beside them"
+        ]
+        if self.config:
+            keys = ", ".join(f"config.{key}={value!r}" for key, value in self.config.items())
+            lines.append(f"the weights need {keys}")
+        return "\n".join(lines)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Data:
+    """What a task must know of a data set, where the config and the classes tell it."""
+
+    class_names: tuple[str, ...]
+    modalities: tuple[str, ...]
+    num_joints: int
+    num_bodies: int
+
+    @classmethod
+    def of(cls, config: ConfigDict, class_names: tuple[str, ...]) -> "_Data":
+        layout = LAYOUTS.get(config.model.get("layout"))
+        return cls(
+            class_names=class_names,
+            modalities=tuple(config.data.get("modalities", ())),
+            num_joints=layout.num_joints if layout else 0,
+            num_bodies=config.model.get("num_persons", 0),
+        )
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+
+def to_orbax(config: ConfigDict, source: Path, target: Path) -> Report:
+    """Write the weights of a published program's file as a checkpoint that stands alone.
+
+    Args:
+      config: of the network and the data set that the weights are of.
+      target: the folder of the checkpoint, which must not exist.
+
+    Raises:
+      UserError: if the file cannot be read or does not fit the config. The message lists every problem.
+      OutsideError: if the checkpoint cannot be written.
+    """
+    _check_absent(target)
+    published = NETWORKS[network_key(config)]
+    tensors, progress = read_published(source)
+    with _naming(source):
+        check_network(config, tensors)
+    needed = needed_keys(config, tensors)
+    config = config.copy_and_resolve_references()
+    config.update_from_flattened_dict(needed)
+    class_names = _class_names(config)
+    network = _build(config, class_names)
+    template = {"params": network.params, "batch_stats": network.batch_stats}
+    with _naming(source):
+        variables = convert(tensors, published.rules, IGNORED, template)
+    epochs = config.num_epochs if progress.epochs is None else progress.epochs
+    description = Description(
+        config=config.to_dict(),
+        class_names=class_names,
+        loader={},
+        step=max(progress.counters.values(), default=0),
+        epoch=max(epochs, 1) - 1,
+        published=dataclasses.asdict(progress),
+    )
+    report = _report(source.name, published, tensors, progress, needed, description.epoch)
+    with new_folder(target) as folder:
+        save_weights(folder, variables["params"], variables["batch_stats"], description)
+        _write_report(folder / REPORT, report)
+    return report
+
+
+def to_torch(config_arguments: ConfigArguments, checkpoint: Path, target: Path) -> Report:
+    """Write the weights of a checkpoint as a file that the published program loads with `strict=True`.
+
+    Args:
+      config_arguments: overrides of the checkpoint's config, or another config file.
+      checkpoint: its folder (`training.checkpoint.resolve`).
+      target: the file, which must not exist; a report is written beside it.
+
+    Raises:
+      UserError: if it is no checkpoint of a published network. The message lists every problem.
+      OutsideError: if the file cannot be written.
+    """
+    _check_absent(target)
+    description = describe(checkpoint)
+    config = config_arguments.load(default=from_dict(description.config))
+    published = NETWORKS[network_key(config)]
+    check_sizes(config)
+    network = _build(config, description.class_names)
+    placement = sharding.replicated(sharding.make_mesh(jax.devices()[:1]))
+    params, batch_stats = jax.device_get(
+        load_weights(checkpoint, network.params, network.batch_stats, placement)
+    )
+    known = Progress(**description.published)
+    variables = {"params": params, "batch_stats": batch_stats}
+    with _naming(checkpoint):
+        tensors = invert(variables, published.rules, {**published.names, **known.names})
+    progress = dataclasses.replace(
+        known,
+        counters=all_counters(tensors, known.counters, description.step),
+        epochs=known.epochs if known.epochs is not None else description.epoch + 1,
+    )
+    optimizer = config.optimizer
+    settings = {
+        "lr": config.schedule.base_lr,
+        "momentum": optimizer.momentum,
+        "dampening": 0,
+        "weight_decay": optimizer.weight_decay,
+        "nesterov": optimizer.nesterov,
+    }
+    name = f"{run_of(checkpoint).name}, step {description.step}"
+    report = _report(name, published, tensors, progress, {}, description.epoch)
+    with replacing(target) as temporary:
+        write_published(temporary, published, tensors, progress, settings)
+    _write_report(target.with_name(f"{target.name}.json"), report)
+    return report
+
+
+def _class_names(config: ConfigDict) -> tuple[str, ...]:
+    """Those of the data set of the config; of one's own data set they are read where it is prepared."""
+    return builder_class(config.data.name).CLASS_NAMES or (
+        open_configured_split(config.data, config.data.eval_split).class_names
+    )
+
+
+def _build(config: ConfigDict, class_names: tuple[str, ...]) -> Network:
+    task = make_task(config, _Data.of(config, class_names))
+    return Network(task.network(nnx.Rngs(config.seed)))
+
+
+def _report(
+    source: str,
+    network: PublishedNetwork,
+    tensors: Mapping[str, np.ndarray],
+    progress: Progress,
+    config: dict[str, Any],
+    epoch: int,
+) -> Report:
+    carried = {name: tensor for name, tensor in tensors.items() if name not in progress.counters}
+    return Report(
+        source=source,
+        network=network.name,
+        num_tensors=len(carried),
+        num_parameters=sum(tensor.size for tensor in carried.values()),
+        rules=[
+            {"torch": rule.pattern, "ours": rule.path, "tensors": count}
+            for rule, count in usage(carried, network.rules)
+        ],
+        ignored={pattern: len(progress.counters) for pattern in IGNORED},
+        config=config,
+        epoch=epoch,
+    )
+
+
+def _write_report(path: Path, report: Report) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(to_json(dataclasses.asdict(report), indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the name of what was read before the message of a UserError."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _check_absent(target: Path) -> None:
+    if target.exists():
+        raise UserError(f"{target}: exists already; give a new name")
