@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from rgbd_jax.data.clip_errors import ON_ERROR
 from rgbd_jax.errors import UserError
 from rgbd_jax.streams import ALL
 
@@ -86,7 +87,7 @@ RULES = {
     "data.repeat": at_least(1),
     "data.limit": at_least(0),
     "data.num_workers": at_least(0),
-    "data.on_error": one_of("fail", "skip"),
+    "data.on_error": one_of(*ON_ERROR),
     "data.modalities": each(one_of("rgb", "depth")),
     "data.num_frames": at_least(1),
     "optimizer.name": one_of("sgd", "adam", "adamw"),
@@ -155,6 +156,13 @@ RULES = {
 # Rules between two keys; the test sees the whole config.
 RELATIONS = (
     ("accumulate", "batch_size", "a divisor of", lambda c: c["batch_size"] % c["accumulate"] == 0),
+    # Norms that begin with no statistics would never get any.
+    (
+        "frozen_norm",
+        "init_from",
+        "False without weights to start from, with",
+        lambda c: not c["frozen_norm"] or c["init_from"] or c.get("init_trunks"),
+    ),
     ("task.crop", "task.resize", "at most the smaller of", lambda c: c["task.crop"] <= min(c["task.resize"])),
     # Features and texts are compared over the whole batch, which parts of it never see.
     ("accumulate", "task.text_weight", "1 with", lambda c: c["accumulate"] == 1 or not c["task.text_weight"]),

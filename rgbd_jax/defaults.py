@@ -20,6 +20,7 @@ def general_config() -> ConfigDict:
     config.dtype = "float32"  # of the arithmetic, or bfloat16; parameters and statistics are float32
     config.parity = ()  # names of published behaviours to reproduce, see docs/parity.md
     config.init_from = ""  # a run or checkpoint whose weights to start from
+    config.frozen_norm = False  # leave the statistics of the batch norms as they were there
     config.accumulate = 1  # parts of a batch that go through the network one after the other
     config.ema_decay = 0.0  # of the moving average of the parameters, which is then evaluated; 0: none
     config.log_every = 10  # steps
@@ -83,6 +84,24 @@ def skeleton_config() -> ConfigDict:
     model.adaptive = True
     model.drop_out = 0.0
     model.k = 0  # of gap: 0 sees the stream as it is, 1 turns joints into bones
+    return config
+
+
+def synthetic_skeleton_config() -> ConfigDict:
+    """A small CTR-GCN on the synthetic motions, which learns them in minutes on two CPU cores."""
+    config = skeleton_config()
+    config.batch_size = 16
+    config.num_epochs = 6
+    config.data.name = "synthetic"
+    config.task.window = 16
+    config.model.num_persons = 1
+    config.model.base_width = 16
+    config.model.stages = (2, 1, 1)
+    config.optimizer.weight_decay = 4e-4
+    config.schedule.name = "cosine"
+    config.schedule.reference_batch = 32
+    config.schedule.warm_up = 0.1
+    config.schedule.per = "step"
     return config
 
 

@@ -18,6 +18,7 @@ from flax import nnx
 from jax.sharding import Mesh, PartitionSpec
 from ml_collections import ConfigDict
 
+from rgbd_jax.models.layers import freeze_norms
 from rgbd_jax.tasks import make_task
 from rgbd_jax.tasks.task import Batch, Outputs, Task
 from rgbd_jax.training import sharding
@@ -75,7 +76,10 @@ class Experiment:
         task = make_task(config, data, training=True)
         schedule = make_schedule(config, task, epoch_steps)
         plateau = make_plateau(config, schedule, epoch_steps)
-        network = Network(task.network(nnx.Rngs(config.seed)))
+        module = task.network(nnx.Rngs(config.seed))
+        if config.frozen_norm:
+            freeze_norms(module)
+        network = Network(module)
         optimizer = make_optimizer(schedule, rate_ratios=rate_ratios(config), **config.optimizer)
         return cls(config, mesh, task, network, schedule, plateau, optimizer, epoch_steps)
 

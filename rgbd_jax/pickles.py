@@ -1,7 +1,9 @@
 """Pickles of other programs, read without letting them run anything."""
 
+import contextlib
+import io
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,22 @@ class RestrictedUnpickler(pickle.Unpickler):
         return self.allowed[module, name]
 
 
+@contextlib.contextmanager
+def refusing(path: Path, *, what: str, allowed: str) -> Iterator[None]:
+    """Turn what a restricted unpickler raises into a UserError that names the file.
+
+    Args:
+      what: the file is to be.
+      allowed: what of such files is read.
+    """
+    try:
+        yield
+    except Forbidden as error:
+        raise UserError(f"{path}: asks for {error}; {allowed} are read") from None
+    except Exception as error:  # a damaged pickle can fail in any way
+        raise UserError(f"{path}: is no {what} that can be read: {error}") from error
+
+
 def read_pickle(path: Path) -> Any:
     """Read a pickle of dicts, lists, tuples, text, numbers and NumPy arrays.
 
@@ -45,13 +63,11 @@ def read_pickle(path: Path) -> Any:
       UserError: if it cannot be read, or holds anything else; nothing of that is then loaded or run.
     """
     try:
-        with path.open("rb") as file:
-            return RestrictedUnpickler(file).load()
+        content = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file") from None
-    except Forbidden as error:
-        raise UserError(
-            f"{path}: asks for {error}; of pickles only dicts, lists, text, numbers and NumPy arrays are read"
-        ) from None
-    except Exception as error:  # a damaged pickle can fail in any way
-        raise UserError(f"{path}: is no pickle that can be read: {error}") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    allowed = "of pickles only dicts, lists, text, numbers and NumPy arrays"
+    with refusing(path, what="pickle", allowed=allowed):
+        return RestrictedUnpickler(io.BytesIO(content)).load()

@@ -4,16 +4,25 @@
                                         [--on_error=fail|skip] [--preview=ID]
 
 The records go to DATA_DIR/DATASET/VERSION/. With --check everything is read, every fault is reported with
-its file, and nothing is written. Without it the first fault ends the preparation; with --on_error=skip
+its file, and no records are written. Without it the first fault ends the preparation; with --on_error=skip
 faulty clips are left out, and named at the end. With --preview a prepared clip is drawn.
+
+    python -m rgbd_jax.prepare custom --source=DIR --split=random|subject [--test_share=0.25]
+                                      [--test_subjects=NAME,NAME] [--seed=1]
+
+makes the lists of a data set of one's own, whose clips lie in folders named after the classes, before it
+is prepared.
 docs/data_sets.md says how a source is laid out.
 """
 
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rgbd_jax.command import ArgumentParser, run_command
+from rgbd_jax.data.class_folders import DIVISIONS, Division, write_lists
+from rgbd_jax.data.clip_errors import ON_ERROR
 from rgbd_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,11 +39,16 @@ def parser() -> ArgumentParser:
     arguments.add_argument("--check", action="store_true", help="report every fault, write nothing")
     arguments.add_argument(
         "--on_error",
-        choices=("fail", "skip"),
+        choices=ON_ERROR,
         default="fail",
         help="what to do about a faulty clip: end (default), or leave it out",
     )
     arguments.add_argument("--preview", metavar="ID", help="write an animated picture of this clip")
+    own = arguments.add_argument_group("lists of custom, made from folders named after the classes")
+    own.add_argument("--split", choices=DIVISIONS, help="test some clips of each class, or some people")
+    own.add_argument("--test_share", type=float, default=0.25, help="of the clips or of the people (0.25)")
+    own.add_argument("--test_subjects", default="", help="these people, with commas between them")
+    own.add_argument("--seed", type=int, default=1, help="of what is drawn (1)")
     return arguments
 
 
@@ -55,6 +69,8 @@ def main(argv: list[str]) -> None:
             dataset.open_split(given.data_dir, split)  # says so if it is damaged
     if given.source is not None and not dataset.NEEDS_SOURCE:
         raise UserError(f"--source={given.source}: {given.dataset} is generated and has no source")
+    if given.split:
+        make_lists(dataset, given)
     builder = dataset(data_dir=given.data_dir, source=given.source, on_error=given.on_error)
     if given.check:
         check(builder)
@@ -70,6 +86,21 @@ def main(argv: list[str]) -> None:
         from rgbd_jax.preview import write_preview
 
         print(f"wrote {write_preview(dataset, given.data_dir, given.preview)}")
+
+
+def make_lists(dataset: "type[Builder]", given: Namespace) -> None:
+    """Make the lists of a source whose clips lie in folders of classes, and print what is in them.
+
+    Raises:
+      UserError: the data set has lists of its own, or see `write_lists`.
+    """
+    if not hasattr(dataset, "clips_below"):
+        raise UserError(f"--split={given.split}: {given.dataset} has splits of its own")
+    if not 0 < given.test_share < 1:
+        raise UserError(f"--test_share={given.test_share}: a number between 0 and 1 is needed")
+    subjects = tuple(filter(None, given.test_subjects.split(",")))
+    division = Division(given.split, given.test_share, subjects, given.seed)
+    print(write_lists(given.source, dataset.clips_below(given.source), division))
 
 
 def check(builder: "Builder") -> None:

@@ -33,6 +33,16 @@ def real_data():
 
 
 @pytest.fixture(scope="session")
+def synthetic_data(tmp_path_factory):
+    """A folder in which the data set `synthetic` is prepared."""
+    from rgbd_jax.data.loader import open_split
+
+    folder = tmp_path_factory.mktemp("data")
+    open_split("synthetic", folder, "train")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def golden():
     """Loads reference numbers, a dict of arrays, by the path of their file below tests/golden."""
 

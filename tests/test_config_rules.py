@@ -147,6 +147,10 @@ def test_a_key_that_a_config_lacks_is_not_checked():
     ("texts", "message"),
     [
         (
+            ["frozen_norm=True"],
+            "config.frozen_norm=True: allowed is False without weights to start from, with config.init_from",
+        ),
+        (
             ["task.text_weight=0.8"],
             "config.task.text_weight=0.8: allowed is 0 with config.model.name='ctrgcn'",
         ),

@@ -22,7 +22,9 @@ from rgbd_jax.training.state import Network, named_leaves
 
 NTU = [f"configs/gap/{name}.py" for name in ("ntu60_xsub", "ntu60_xview", "ntu120_xsub", "ntu120_xset")]
 SKELETONS = ["configs/gap/nw_ucla.py", *NTU]
-VIDEO = [f"configs/rgbd/{name}.py" for name in ("ntu_cs", "ntu_cv", "isogd", "nvgesture", "thu_read")]
+VIDEO = [
+    f"configs/rgbd/{name}.py" for name in ("fine_tune", "ntu_cs", "ntu_cv", "isogd", "nvgesture", "thu_read")
+]
 FILES = sorted(map(str, Path("configs").rglob("*.py")))
 ZERO_SHOT = [f"configs/gap/zero_shot.py:{pair}" for pair in ("wave_kick", "march_push", "kick_raise")]
 VARIANTS = [

@@ -10,21 +10,14 @@ import time
 
 import numpy as np
 import pytest
+from run_folder import EVALUATION, rows
 
-from rgbd_jax.data.loader import open_split
 from rgbd_jax.errors import UserError
 from rgbd_jax.main import main
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    open_split("synthetic", folder, "train")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def small(data_dir):
+def small(synthetic_data):
     """The demo with a network that compiles soon: three epochs of four steps, a checkpoint after each."""
     return [
         "--config=configs/demo.py:debug",
@@ -32,7 +25,7 @@ def small(data_dir):
         "--config.batch_size=8",
         "--config.eval_batch_size=8",
         "--config.data.limit=32",
-        f"--config.data.data_dir={data_dir}",
+        f"--config.data.data_dir={synthetic_data}",
         "--config.num_epochs=3",
         "--config.checkpoint_every=1",
     ]
@@ -59,12 +52,6 @@ def finished_run(start, tmp_path_factory):
     _, messages = process.communicate(timeout=300)
     assert process.returncode == 0, messages
     return workdir
-
-
-def rows(workdir):
-    """The rows of metrics.jsonl without what depends on the machine's speed."""
-    found = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    return [{key: row[key] for key in row if key not in ("samples_per_s", "data_wait")} for row in found]
 
 
 def wait_for_step(workdir, process, step):
@@ -114,14 +101,7 @@ def test_evaluation_gives_what_the_training_run_logged(finished_run, tmp_path, c
     assert metrics["checkpoint_step"] == logged["step"] == 12
     assert (metrics["top1"], metrics["count"]) == (logged["top1"], logged["count"])
     np.testing.assert_allclose(metrics["loss"], logged["loss"], rtol=1e-5)
-    assert {path.name for path in (run / "eval").iterdir()} == {
-        "metrics.json",
-        "scores.npz",
-        "errors.csv",
-        "per_class.csv",
-        "confusion_matrix.csv",
-        "confusion_matrix.png",
-    }
+    assert {path.name for path in (run / "eval").iterdir()} == EVALUATION
     assert "of 32 samples" in capsys.readouterr().out
 
 

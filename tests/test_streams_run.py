@@ -6,6 +6,7 @@ import re
 import jax
 import numpy as np
 import pytest
+from run_folder import EVALUATION, rows
 
 from rgbd_jax.config import ConfigArguments
 from rgbd_jax.data.loader import open_split
@@ -18,15 +19,6 @@ from rgbd_jax.report.scores import read_scores
 from rgbd_jax.streams import STREAMS
 from rgbd_jax.training import sharding
 from rgbd_jax.training.transfer import find_start, start_from
-
-FILES = {
-    "metrics.json",
-    "scores.npz",
-    "errors.csv",
-    "per_class.csv",
-    "confusion_matrix.csv",
-    "confusion_matrix.png",
-}
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +37,13 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def training(folder, one_device):
+def training(synthetic_data, one_device):
     """An epoch of two steps, with a network that compiles soon."""
     return [
         "--config=configs/demo.py:debug",
         "--config.task.stream=all",
         "--config.model.name=baseline_gcn",
-        f"--config.data.data_dir={folder / 'data'}",
+        f"--config.data.data_dir={synthetic_data}",
     ]
 
 
@@ -62,13 +54,6 @@ def run(training, folder):
     main([*training, workdir])
     main(["--mode=eval", workdir, "--config.visualize=2"])
     return folder / "run"
-
-
-def rows(run, **chosen):
-    """The rows of metrics.jsonl with these values, without what depends on the machine's speed."""
-    found = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    found = [row for row in found if chosen.items() <= row.items()]
-    return [{key: row[key] for key in row if key not in ("samples_per_s", "data_wait")} for row in found]
 
 
 def metrics(folder):
@@ -83,10 +68,10 @@ def test_the_log_has_the_ensemble_and_its_streams(run):
 
 def test_each_stream_has_an_evaluation_of_its_own(run):
     whole, logged = metrics(run / "eval"), rows(run, kind="epoch", split="valid")[-1]
-    assert {path.name for path in (run / "eval").iterdir()} == {*FILES, *STREAMS, "pictures"}
+    assert {path.name for path in (run / "eval").iterdir()} == {*EVALUATION, *STREAMS, "pictures"}
     for stream in STREAMS:
         own = run / "eval" / stream
-        assert {path.name for path in own.iterdir()} == FILES
+        assert {path.name for path in own.iterdir()} == EVALUATION
         assert read_scores(own / "scores.npz").stream == stream
         assert metrics(own)["top1"] == whole[f"top1_{stream}"] == logged[f"top1_{stream}"]
         assert metrics(own)["checkpoint_step"] == whole["checkpoint_step"] == 2

@@ -5,6 +5,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from run_folder import rows
 
 from rgbd_jax.config import load_file, override
 from rgbd_jax.data.clip_errors import ClipErrors
@@ -16,24 +17,17 @@ from rgbd_jax.experiment import Experiment
 from rgbd_jax.train import claim_workdir, train
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Checkpoints
+from rgbd_jax.training.state import named_leaves
 
 EPOCH_STEPS = 2
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    """A folder in which the synthetic data set is prepared."""
-    folder = tmp_path_factory.mktemp("data")
-    open_split("synthetic", folder, "train")
-    return folder
-
-
 @pytest.fixture
-def config(data_dir):
+def config(synthetic_data):
     """The demo at debug size, with a network that compiles soon: eight clips a batch, two steps an epoch."""
     return override(
         load_file("configs/demo.py:debug"),
-        [f"--config.data.data_dir={data_dir}", "--config.batch_size=8", "--config.eval_batch_size=8"]
+        [f"--config.data.data_dir={synthetic_data}", "--config.batch_size=8", "--config.eval_batch_size=8"]
         + [
             "--config.model.name=baseline_gcn",
             "--config.data.limit=16",
@@ -70,16 +64,6 @@ def assert_close_trees(found, expected, **tolerance):
         sharding.to_host(found),
         sharding.to_host(expected),
     )
-
-
-def rows(workdir, **chosen):
-    """The rows of metrics.jsonl with these values, without what depends on the machine's speed."""
-    lines = (workdir / "metrics.jsonl").read_text().splitlines()
-    found = [json.loads(line) for line in lines]
-    found = [row for row in found if chosen.items() <= row.items()]
-    return [
-        {key: row[key] for key in row if key not in ("samples_per_s", "data_wait", "time")} for row in found
-    ]
 
 
 # ---------------------------------------------------------------------- the step
@@ -299,6 +283,18 @@ def test_a_run_is_gone_on_with_after_what_it_started_from_is_gone(config, tmp_pa
     train(config, tmp_path / "run")
     assert [row["epoch"] for row in rows(tmp_path / "run", kind="epoch", split="valid")] == [0, 1]
     assert "starting from" not in capsys.readouterr().err
+
+
+def test_frozen_norms_keep_their_statistics(config):
+    moved, _ = steps(config, 1, 1)
+    kept, _ = steps(override(config, ["--config.frozen_norm=True", "--config.init_from=a_run"]), 1, 1)
+    for name, leaf in named_leaves(sharding.to_host(kept.batch_stats)).items():
+        np.testing.assert_array_equal(leaf, 1.0 if name.endswith("var") else 0.0)
+    assert any(
+        np.any(leaf) for name, leaf in named_leaves(moved.batch_stats).items() if name.endswith("mean")
+    )
+    grown = [np.any(leaf) for name, leaf in named_leaves(kept.params).items() if name.endswith("norm/bias")]
+    assert grown and all(grown)
 
 
 def damage(monkeypatch, split, index):

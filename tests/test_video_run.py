@@ -7,6 +7,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from data.video_files import write_folder, write_image, write_list
+from run_folder import rows
 
 from rgbd_jax.data.builders import synthetic_rgbd
 from rgbd_jax.data.builders.custom import Custom
@@ -43,11 +44,6 @@ def run(modality, tmp_path_factory):
         main(training)
         main(["--mode=eval", f"--workdir={folder / 'run'}", "--config.visualize=2"])
     return folder / "run"
-
-
-def rows(run, **chosen):
-    found = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [row for row in found if chosen.items() <= row.items()]
 
 
 def test_the_log_has_both_epochs_with_the_figures_of_the_branches(run, modality):

@@ -7,7 +7,6 @@ import jax
 import numpy as np
 import pytest
 
-from rgbd_jax.data.loader import open_split
 from rgbd_jax.data.synthetic.actions import ACTIONS, PARTS
 from rgbd_jax.errors import UserError
 from rgbd_jax.main import main
@@ -49,14 +48,7 @@ def test_the_pairs_are_disjoint_and_differ_in_more_than_one_part(pairs):
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    open_split("synthetic", folder, "train")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run(data_dir, tmp_path_factory):
+def run(synthetic_data, tmp_path_factory):
     """Two steps of 60 clips: of the first 130, ten of `march` are held out. Then evaluated: of the first 130
     test clips, 20 each show `march` and `push and squat`. On one device, for which it compiles sooner."""
     folder = tmp_path_factory.mktemp("runs") / "run"
@@ -66,7 +58,7 @@ def run(data_dir, tmp_path_factory):
         patch.setattr(sharding, "make_mesh", lambda: one_device)
         main(
             [f"--config={CONFIG}:march_push,debug", f"--workdir={folder}"]
-            + [f"--config.data.data_dir={data_dir}", *options]
+            + [f"--config.data.data_dir={synthetic_data}", *options]
         )
         main(["--mode=eval", f"--workdir={folder}"])
     return folder
@@ -99,12 +91,12 @@ def test_evaluation_keeps_what_was_held_out(run):
         main(["--mode=eval", f"--workdir={run}", "--config.data.held_out=kick"])
 
 
-def test_an_unknown_class_is_named_before_anything_is_written(data_dir, tmp_path):
+def test_an_unknown_class_is_named_before_anything_is_written(synthetic_data, tmp_path):
     with pytest.raises(
         UserError, match="'march_on' is no class of synthetic; its classes are wave, wave while"
     ):
         main(
             [f"--config={CONFIG}:march_push,debug", f"--workdir={tmp_path / 'run'}"]
-            + [f"--config.data.data_dir={data_dir}", "--config.data.held_out=march_on"]
+            + [f"--config.data.data_dir={synthetic_data}", "--config.data.held_out=march_on"]
         )
     assert not (tmp_path / "run").exists()

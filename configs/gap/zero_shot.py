@@ -10,7 +10,7 @@ is no more than guessing (seeds 1 to 3; docs/zero_shot.md).
 
 from ml_collections import ConfigDict
 
-from rgbd_jax.defaults import debug, skeleton_config, split_variant
+from rgbd_jax.defaults import debug, split_variant, synthetic_skeleton_config
 
 # The held-out actions, by variant. Seven of the ten consist of movements that other actions show too. In a
 # chain whose neighbours share one: wave while marching, march, kick, kick and push, push and squat, raise
@@ -25,25 +25,11 @@ PAIRS = {
 
 def get_config(variant: str = "") -> ConfigDict:
     pair, flags = split_variant(variant, one_of=tuple(PAIRS), flags=("debug",))
-    config = skeleton_config()
-    config.batch_size = 16
+    config = synthetic_skeleton_config()
     config.num_epochs = 10
-    config.data.name = "synthetic"
     config.data.held_out = PAIRS[pair]
-
-    config.task.window = 16
     config.task.flip = 0.5  # the descriptions name no side
     config.task.text_weight = 1.0
     config.text.alike = "text"
     config.model.name = "gap"
-    config.model.num_persons = 1
-    config.model.base_width = 16
-    config.model.stages = (2, 1, 1)
-
-    config.optimizer.weight_decay = 4e-4
-    config.schedule.name = "cosine"
-    config.schedule.base_lr = 0.1
-    config.schedule.reference_batch = 32
-    config.schedule.warm_up = 0.1
-    config.schedule.per = "step"
     return debug(config) if "debug" in flags else config

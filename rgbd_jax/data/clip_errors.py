@@ -8,6 +8,9 @@ from tqdm import tqdm
 
 from rgbd_jax.errors import OutsideError
 
+# What can be done about them: by `data.on_error` in training, by --on_error in preparation.
+ON_ERROR = ("fail", "skip")
+
 _OVERWRITE = "\r\x1b[K"  # a line of progress may stand where a warning is to go
 
 
@@ -29,8 +32,8 @@ class ClipErrors:
         Raises:
           ValueError: `on_error` is something else.
         """
-        if on_error not in ("fail", "skip"):
-            raise ValueError(f"on_error={on_error!r}: allowed are fail, skip")
+        if on_error not in ON_ERROR:
+            raise ValueError(f"on_error={on_error!r}: allowed are {', '.join(ON_ERROR)}")
         self._on_error = on_error
         self._path = path
         self._split = split

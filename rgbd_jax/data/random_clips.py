@@ -74,6 +74,7 @@ SHAPES = {
     "thu_read": _video(40, rgb=(480, 640, 3), depth=(480, 640, 3)),
     "synthetic_rgbd": _video(10, rgb=(64, 64, 3), depth=(64, 64, 1)),
     "jester": _video(27, rgb=(100, 176, 3)),
+    "custom": _video(10, rgb=(480, 640, 3), depth=(480, 640, 1)),  # of a camera as people have it
 }
 
 

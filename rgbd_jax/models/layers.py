@@ -21,7 +21,12 @@ class BatchNorm(nnx.Module):
     In training it normalises with the biased variance of the batch, found in two passes, and feeds the
     running variance with the unbiased one. Under `jit` the batch is the global one. Statistics have the dtype
     of the parameters, whatever the input.
+
+    Attributes:
+      frozen: normalise with the running statistics in training too, and leave them as they are.
     """
+
+    frozen: bool = False
 
     def __init__(
         self,
@@ -50,7 +55,7 @@ class BatchNorm(nnx.Module):
         """Normalise x; in training also move the running statistics."""
         others = tuple(i for i in range(x.ndim) if i != self.axis % x.ndim)
         scale, bias = jnp.expand_dims(self.scale[...], others), jnp.expand_dims(self.bias[...], others)
-        if train:
+        if train and not self.frozen:
             y, mean, var = normalise_batch(x, scale, bias, self.epsilon)
             self._move_statistics(mean.ravel(), var.ravel(), x.size // mean.size)
             return y
@@ -62,6 +67,13 @@ class BatchNorm(nnx.Module):
         unbiased = var * (count / max(count - 1, 1))
         self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * mean
         self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * unbiased
+
+
+def freeze_norms(network: nnx.Module) -> None:
+    """Let all batch norms of a network keep their statistics in training: few clips have no better ones."""
+    for _, module in nnx.iter_modules(network):
+        if isinstance(module, BatchNorm):
+            module.frozen = True
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))

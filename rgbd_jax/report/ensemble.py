@@ -153,15 +153,7 @@ def _take(scores: Scores, ids: np.ndarray) -> Scores:
     """The samples `ids`, in this order."""
     order = np.argsort(scores.ids)
     rows = order[np.searchsorted(scores.ids, ids, sorter=order)]
-    return replace(
-        scores,
-        ids=scores.ids[rows],
-        logits=scores.logits[rows],
-        labels=scores.labels[rows],
-        branches={},
-        published=(),
-        lengths=None,
-    )
+    return replace(scores.take(rows), branches={}, published=(), lengths=None)
 
 
 def _mesh(num_files: int) -> np.ndarray:

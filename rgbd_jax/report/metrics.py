@@ -105,15 +105,7 @@ def figures_without_short(scores: Scores) -> dict[str, float]:
     """Figures without the recordings that the published ones leave out, see `summary`."""
     if scores.lengths is None or not 0 < np.count_nonzero(scores.lengths > SHORT) < len(scores.ids):
         return {}
-    kept = scores.lengths > SHORT
-    rest = replace(
-        scores,
-        ids=scores.ids[kept],
-        logits=scores.logits[kept],
-        labels=scores.labels[kept],
-        branches={name: logits[kept] for name, logits in scores.branches.items()},
-        lengths=None,
-    )
+    rest = scores.take(scores.lengths > SHORT)
     figures = {"top1": top_k(rest, 1), "count": len(rest.ids)}
     if rest.published:
         figures["top1_published"] = branch_accuracies(rest)["top1_published"]

@@ -79,6 +79,18 @@ class Scores:
         if len(unique) < count:
             raise ValueError(f"id {unique[counts > 1][0]} occurs {counts.max()} times")
 
+    def take(self, rows: np.ndarray) -> "Scores":
+        """Some of the samples, by their places or as a mask (N,)."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            logits=self.logits[rows],
+            labels=self.labels[rows],
+            branches={name: logits[rows] for name, logits in self.branches.items()},
+            lengths=None if self.lengths is None else self.lengths[rows],
+            streams=tuple(part.take(rows) for part in self.streams),
+        )
+
 
 def write_scores(path: Path, scores: Scores) -> None:
     """Write a score file; read it with `read_scores`, or with `numpy.load`, no pickle inside.

@@ -1,22 +1,21 @@
 """Recognition of classes by their descriptions alone, also of those that training has not seen."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 
 from rgbd_jax.tasks.task import Outputs
-from rgbd_jax.tasks.text_supervision import described_classes
-from rgbd_jax.text.table import class_vectors, distinctions
+from rgbd_jax.text.table import TextTable, class_vectors, distinctions
 
 
 class DescriptionScores:
     """How well clips agree with what is written about each class."""
 
-    def __init__(self, config: ConfigDict, data: Any):
-        """See `described_classes` for the arguments and what is raised."""
-        self._vectors = distinctions(class_vectors(described_classes(config, data)))
+    def __init__(self, table: TextTable):
+        """
+        Args:
+          table: the texts of the classes, as vectors.
+        """
+        self._vectors = distinctions(class_vectors(table))
 
     def __call__(self, outputs: Outputs) -> jax.Array:
         """The mean over the kinds of features of their cosine with what sets the class's description apart,

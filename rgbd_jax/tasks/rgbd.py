@@ -17,7 +17,6 @@ from rgbd_jax.models.i3dwtrans import (
     sharpness_temperature,
 )
 from rgbd_jax.models.temporal_network import BRANCHES
-from rgbd_jax.tasks.description_scores import DescriptionScores
 from rgbd_jax.tasks.task import Batch, Outputs
 from rgbd_jax.tasks.text_supervision import TextSupervision
 from rgbd_jax.tasks.video_pictures import clip_pictures, mean_similarity_picture
@@ -43,8 +42,7 @@ class RgbdTask(VideoTask):
         super().__init__(config, data)
         (self.view,) = data.modalities
         self._text = TextSupervision(config, data, training=training)
-        self._by_description = DescriptionScores(config, data) if config.data.held_out else None
-        if self._by_description:
+        if self._text.scores:
             self.published = ()
 
     @property
@@ -75,15 +73,15 @@ class RgbdTask(VideoTask):
             if weight
         )
         loss, sums = self._whole_loss(losses, outputs, logits, batch, epoch)
-        if self._by_description:
-            sums["top1"] = correct(self._by_description(outputs), labels).sum()
+        if self._text.scores:
+            sums["top1"] = correct(self._text.scores(outputs), labels).sum()
         sums["branch_similarity"] = branch_similarity(outputs).sum()
         return self._text.add_to(loss, sums, outputs, batch, key)
 
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         """The descriptions' scores where classes are held out, which the branches cannot know."""
-        if self._by_description:
-            return {"logits": self._by_description(outputs)}
+        if self._text.scores:
+            return {"logits": self._text.scores(outputs)}
         return self._fused(outputs, epoch)
 
     def _fused(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:

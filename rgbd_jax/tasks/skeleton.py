@@ -19,7 +19,6 @@ from rgbd_jax.preprocess import skeleton as preprocess
 from rgbd_jax.report.pictures import motion_picture, skeleton_picture
 from rgbd_jax.skeleton_layouts import CHOICES, LAYOUTS, NW_UCLA
 from rgbd_jax.streams import ALL, STREAMS, stream_of
-from rgbd_jax.tasks.description_scores import DescriptionScores
 from rgbd_jax.tasks.task import Batch, Outputs, compute_dtype
 from rgbd_jax.tasks.text_supervision import TextSupervision
 
@@ -68,7 +67,6 @@ class SkeletonTask:
         self._config = config
         self._num_classes = data.num_classes
         self._text = TextSupervision(config, data, training=training)
-        self._by_description = DescriptionScores(config, data) if config.data.held_out else None
 
     @property
     def reported(self) -> tuple[str, ...]:
@@ -159,7 +157,7 @@ class SkeletonTask:
 
     def _scores(self, outputs: Outputs) -> jax.Array:
         """(B, K): the classifier's or, as that cannot know classes that are held out, the descriptions'."""
-        return self._by_description(outputs) if self._by_description else outputs["logits"]
+        return self._text.scores(outputs) if self._text.scores else outputs["logits"]
 
     def pictures(self, inputs: np.ndarray, outputs: dict[str, np.ndarray], sample: int) -> dict[str, Figure]:
         """The skeleton; of motion, which has no place, its length."""

@@ -1,4 +1,4 @@
-"""Supervision of features by what is written about the classes (GAP, ICCV 2023)."""
+"""Supervision of features, and recognition, by what is written about the classes (GAP, ICCV 2023)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from rgbd_jax.errors import UserError
 from rgbd_jax.losses.contrastive import contrastive_losses
 from rgbd_jax.models.text_tower import TextTower
+from rgbd_jax.tasks.description_scores import DescriptionScores
 from rgbd_jax.tasks.task import Batch, Outputs
 from rgbd_jax.tasks.text_tower import make_text_tower
 from rgbd_jax.text.prompts import SHIPPED, Prompts
@@ -24,14 +25,16 @@ class TextSupervision:
     Attributes:
       reported: names of the sums that `add_to` adds.
       tower: what makes the vectors, where it is to be trained with the network; None where they are at hand.
+      scores: recognises the classes by the texts, where some are held out; None where none is.
     """
 
     def __init__(self, config: ConfigDict, data: Any, *, training: bool):
         """
         Args:
-          config: of which `data.name`, `dtype`, `text` and `task.text_weight` are read.
+          config: of which `data.name`, `data.held_out`, `dtype`, `text` and `task.text_weight` are read.
           data: has `num_classes` and, if known, `class_names`.
-          training: as for `tasks.make_task`: nothing is read for an evaluation, or without weight.
+          training: as for `tasks.make_task`: nothing is read for an evaluation where no class is held out, or
+            without weight.
 
         Raises:
           UserError: if there are no prompts for the classes, or no features, or no transformer, or these do
@@ -41,12 +44,15 @@ class TextSupervision:
         self._alike = config.text.alike
         self.reported = ("text_loss",) if self._weight else ()
         self.tower: TextTower | None = None
-        if not training or not self._weight:
+        self.scores: DescriptionScores | None = None
+        if not self._weight or not (training or config.data.held_out):
             return
         if config.text.source == "clip":
             self.tower, self._table = make_text_tower(config, *_class_prompts(config, data))
         else:
             self._table = described_classes(config, data)
+        if config.data.held_out:
+            self.scores = DescriptionScores(self._table)
 
     def add_to(
         self, loss: jax.Array, sums: Sums, outputs: Outputs, batch: Batch, key: jax.Array

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rgbd_jax.errors import UserError
-from rgbd_jax.pickles import Forbidden, RestrictedUnpickler
+from rgbd_jax.pickles import RestrictedUnpickler, refusing
 
 _STORAGES = {
     "DoubleStorage": np.float64,
@@ -81,9 +81,7 @@ def read_pytorch(path: Path) -> dict[str, np.ndarray]:
       UserError: if it cannot be read, is no such file, or asks for more than that; nothing of it is then run.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            root = archive.namelist()[0].split("/")[0] + "/"
-            return dict(_named(_Unpickler(archive, root).load()))
+        archive = zipfile.ZipFile(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except zipfile.BadZipFile as error:
@@ -91,12 +89,10 @@ def read_pytorch(path: Path) -> dict[str, np.ndarray]:
             f"{path}: is no file of weights ({error}); those of PyTorch, of version 1.6 or later, and"
             " .safetensors are read"
         ) from error
-    except Forbidden as error:
-        raise UserError(
-            f"{path}: asks for {error}; of PyTorch's files only tensors by their names are read"
-        ) from None
-    except Exception as error:  # a damaged pickle can fail in any way
-        raise UserError(f"{path}: is no file of weights that can be read: {error}") from error
+    allowed = "of PyTorch's files only tensors by their names"
+    with archive, refusing(path, what="file of weights", allowed=allowed):
+        root = archive.namelist()[0].split("/")[0] + "/"
+        return dict(_named(_Unpickler(archive, root).load()))
 
 
 def _named(group: Any, start: str = "") -> Iterator[tuple[str, np.ndarray]]:

@@ -8,7 +8,7 @@ from flax import nnx
 from golden.weights import golden_array
 
 from rgbd_jax.models.ctrgcn import mix_joints
-from rgbd_jax.models.layers import BatchNorm, TemporalConv, max_pool_frames, normalise_batch
+from rgbd_jax.models.layers import BatchNorm, TemporalConv, freeze_norms, max_pool_frames, normalise_batch
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
@@ -26,6 +26,16 @@ def test_batch_norm_statistics(axis):
     scale = np.expand_dims(np.sqrt(norm.var[...] + 1e-5), [i for i in range(3) if i != axis % 3])
     shift = np.expand_dims(norm.mean[...], [i for i in range(3) if i != axis % 3])
     np.testing.assert_allclose(in_evaluation, (x - shift) / scale, rtol=1e-5)
+
+
+def test_a_frozen_batch_norm_is_in_training_what_it_is_in_evaluation():
+    x = jnp.asarray(golden_array("x", (4, 5), "normal"))
+    norm = BatchNorm(4, rngs=nnx.Rngs(0))
+    norm(3 * x + 1, train=True)
+    mean, var = norm.mean[...], norm.var[...]
+    freeze_norms(norm)
+    np.testing.assert_array_equal(norm(x, train=True), norm(x, train=False))
+    np.testing.assert_array_equal((norm.mean[...], norm.var[...]), (mean, var))
 
 
 def test_batch_norm_gradient():

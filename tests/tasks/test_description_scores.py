@@ -45,7 +45,7 @@ def outputs_like(vectors, classes):
 def test_the_score_of_a_class_is_the_mean_of_the_scaled_cosines(vectors):
     """With what sets its description apart from those of all classes."""
     outputs = outputs_like(vectors, [2, 5, 7])
-    scores = DescriptionScores(config(), DATA)(outputs)
+    scores = DescriptionScores(described_classes(config(), DATA))(outputs)
     assert scores.shape == (3, 10) and scores.dtype == np.float32
     apart = vectors - vectors.mean(1, keepdims=True)
     apart /= np.linalg.norm(apart, axis=-1, keepdims=True)
@@ -53,7 +53,7 @@ def test_the_score_of_a_class_is_the_mean_of_the_scaled_cosines(vectors):
     expected = (cosines * outputs["logit_scale"][:, None, None]).mean(0)
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     along = outputs | {"text_features": apart[:, [2, 5, 7]] * np.float32(3)}
-    along_scores = np.asarray(DescriptionScores(config(), DATA)(along))
+    along_scores = np.asarray(DescriptionScores(described_classes(config(), DATA))(along))
     np.testing.assert_allclose(along_scores[[0, 1, 2], [2, 5, 7]], 8.5 / 5, atol=1e-5)
 
 

@@ -13,6 +13,7 @@ from rgbd_jax.experiment import Experiment
 from rgbd_jax.models.video_layers import ConvUnit
 from rgbd_jax.tasks import make_task
 from rgbd_jax.tasks.description_scores import DescriptionScores
+from rgbd_jax.tasks.text_supervision import described_classes
 from rgbd_jax.tasks.video_task import distillation_weight
 from rgbd_jax.training import sharding
 from rgbd_jax.training.state import Network
@@ -82,7 +83,8 @@ def test_held_out_classes_are_scored_by_their_descriptions(made):
     epoch = jnp.int32(0)
     logits = task.logits(outputs, epoch)
     assert (task.published, list(logits)) == ((), ["logits"])
-    np.testing.assert_array_equal(logits["logits"], DescriptionScores(config, shape)(outputs))
+    scores = DescriptionScores(described_classes(config, shape))
+    np.testing.assert_array_equal(logits["logits"], scores(outputs))
     same_loss, sums = task.loss(outputs, arrays, epoch, jax.random.key(0))
     assert float(same_loss) == float(loss)
     right = (np.asarray(logits["logits"]).argmax(-1) == arrays["label"]).sum()

@@ -24,6 +24,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 from tqdm import tqdm
 
+from rgbd_jax.data.clip_errors import ON_ERROR
 from rgbd_jax.data.left_out import LeftOut
 from rgbd_jax.data.record_writer import write_split
 from rgbd_jax.data.records import JOINT, split_names
@@ -33,9 +34,6 @@ from rgbd_jax.errors import OutsideError, UserError
 # After so many seconds without a write a preparation is taken for dead: it may run on another machine, where
 # its process cannot be asked.
 ABANDONED_AFTER = 24 * 3600
-
-# What can be done about a faulty item.
-ON_ERROR = ("fail", "skip")
 
 
 class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):

@@ -1,5 +1,6 @@
 """A video data set of one's own, in the layout that docs/data_sets.md describes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -34,11 +35,37 @@ class Custom(VideoBuilder):
             raise UserError(f"{self.root / 'classes.txt'}: found {twice[0]!r} more than once")
         return names
 
+    @staticmethod
+    def clips_below(source: Path) -> set[str]:
+        """The paths `CLASS/…/CLIP` of all videos and folders of frames below `rgb/` and `depth/`.
+
+        Raises:
+          UserError: there are none, one lies in no folder of a class, or is not there in both.
+        """
+        found = {
+            modality: set(_clips_below(source / modality))
+            for modality in MODALITIES
+            if (source / modality).is_dir()
+        }
+        clips = set().union(*found.values())
+        if not clips:
+            raise UserError(
+                f"--source={source}: found no videos or folders of frames below rgb/CLASS/ or depth/CLASS/"
+            )
+        if flat := sorted(clip for clip in clips if "/" not in clip):
+            raise UserError(f"--source={source}: the clip {flat[0]} lies in no folder of a class")
+        for modality, of_modality in found.items():
+            if missing := sorted(clips - of_modality):
+                raise UserError(f"{source / modality}: there is no clip {missing[0]}; both need all")
+        return clips
+
     def items(self) -> list[Item]:
         folder = self.root / "dataset_splits"
         lists = sorted(folder.glob("*.txt"))
         if not lists:
-            raise UserError(f"--source={self.source}: there is no list {folder / 'train.txt'}")
+            raise UserError(
+                f"--source={self.source}: there is no list {folder / 'train.txt'}; with --split it is made"
+            )
         for path in lists:
             if not path.stem.isidentifier() or JOINT in path.stem:
                 raise UserError(f"{path}: is no name of a split; letters, digits and single _ are allowed")
@@ -54,7 +81,22 @@ class Custom(VideoBuilder):
         return ClipFiles(str(item.line), clip.path, names[clip.label], frames)
 
 
-def _frames(path: Path, modality: str, count: int) -> FrameFolder | VideoFile:
+def _clips_below(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        if path.suffix.lower() in VIDEO_ENDINGS and path.is_file():
+            yield path.relative_to(folder).with_suffix("").as_posix()
+        elif path.is_dir() and any((path / name).is_file() for _, _, name in _first_frames()):
+            yield path.relative_to(folder).as_posix()
+
+
+def _first_frames() -> Iterator[tuple[int, str, str]]:
+    """Number, ending and name of the files that a folder of frames can begin with."""
+    for first in (0, 1):
+        for ending in ("jpg", "png"):
+            yield first, ending, f"{first:06d}.{ending}"
+
+
+def _frames(path: Path, modality: str, count: int | None) -> FrameFolder | VideoFile:
     """A video file if there is one, else a folder of frames, whether there or not.
 
     Depth in `.png` is of 16 bits; all else is stored as it is shown.
@@ -63,14 +105,7 @@ def _frames(path: Path, modality: str, count: int) -> FrameFolder | VideoFile:
         video = path.with_name(path.name + ending)
         if video.is_file():
             return VideoFile(video, 0, count)
-    first, ending = next(
-        (
-            (first, ending)
-            for first in (0, 1)
-            for ending in ("jpg", "png")
-            if (path / f"{first:06d}.{ending}").is_file()
-        ),
-        (0, "jpg"),
-    )
+    found = ((first, ending) for first, ending, name in _first_frames() if (path / name).is_file())
+    first, ending = next(found, (0, "jpg"))
     measured = modality == "depth" and ending == "png"
     return FrameFolder(path, f"%06d.{ending}", first, count, images.DEPTH if measured else images.COLOUR)

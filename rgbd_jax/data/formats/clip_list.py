@@ -6,12 +6,18 @@ from typing import NamedTuple
 from rgbd_jax.errors import UserError
 from rgbd_jax.numbered_lines import Line, numbered_lines
 
+# Instead of a number of frames, in lists of one's own.
+WHOLE = "all"
+
 
 class ListedClip(NamedTuple):
-    """A clip as the lists of MotionRGBD (CVPR 2022) name it; the label counts from 0."""
+    """A clip as the lists of MotionRGBD (CVPR 2022) name it; the label counts from 0.
+
+    `num_frames` is None if all that there are belong to it.
+    """
 
     path: str
-    num_frames: int
+    num_frames: int | None
     label: int
 
 
@@ -21,17 +27,17 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def parse_listed_clip(line: Line, num_classes: int) -> ListedClip:
-    """Parse `path frames label`.
+    """Parse `path frames label`. The path may have spaces; instead of frames there may be `all`.
 
     Raises:
       UserError: there are not three columns, a number is none, or the label is not one of the classes.
     """
-    columns = line.text.split()
+    columns = line.text.rsplit(maxsplit=2)
     if len(columns) != 3:
         raise UserError(f"{line}: found {len(columns)} columns ({line.text}); path frames label are needed")
     path, num_frames, label = columns
-    count = parse_number(line, "frames", num_frames)
-    if count < 1:
+    count = None if num_frames == WHOLE else parse_number(line, "frames", num_frames)
+    if count is not None and count < 1:
         raise UserError(f"{line}: found frames={num_frames}; allowed is 1 or more")
     return ListedClip(path.strip("/"), count, parse_label(line, label, first=0, num_classes=num_classes))
 

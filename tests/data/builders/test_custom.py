@@ -1,6 +1,7 @@
 """A data set of one's own: lists, class names, frames and videos, depth as measured or as shown."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -116,3 +117,57 @@ def test_bad_descriptions_are_named(source, tmp_path, path, text, message):
     with pytest.raises(UserError, match=message):
         Custom(data_dir=tmp_path / "data", source=source).prepare()
     assert not list((tmp_path / "data").rglob("*"))
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two classes, of one a space in the name; two people; one folder of frames, else videos."""
+    rgb = tmp_path / "folders" / "rgb"
+    for number, clip in enumerate(("wave/anna/take 1", "wave/ben/take 1", "clap hands/anna/take.1")):
+        write_video(rgb / f"{clip}.avi", 3 + number)
+    write_folder(rgb / "clap hands" / "ben" / "take", "%06d.jpg", 1, 2)
+    return rgb.parent
+
+
+def test_folders_of_classes_are_all_it_takes(folders, tmp_path, capsys):
+    arguments = ["custom", f"--source={folders}", f"--data_dir={tmp_path / 'data'}"]
+    prepare.main([*arguments, "--split=subject", "--test_subjects=ben"])
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in printed[1:3]] == [["clap", "hands", "1", "1"], ["wave", "1", "1"]]
+    split = loader.open_split("custom", tmp_path / "data", "test")
+    found = {record["id"].decode(): (record["label"], len(record["rgb"])) for record in split.source}
+    assert found == {"clap hands/ben/take": (0, 2), "wave/ben/take 1": (1, 4)}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "arguments", "message"),
+    [
+        (lambda root: write_video(root / "rgb" / "x.avi", 2), [], "the clip x lies in no folder of a class"),
+        (
+            lambda root: write_video(root / "depth" / "wave" / "anna" / "take 1.avi", 2),
+            [],
+            r"depth: there is no clip clap hands/anna/take.1; both need all",
+        ),
+        (
+            lambda root: shutil.rmtree(root / "rgb"),
+            [],
+            "found no videos or folders of frames below rgb/CLASS/",
+        ),
+        (lambda root: None, ["--test_share=1"], "--test_share=1.0: a number between 0 and 1 is needed"),
+    ],
+)
+def test_folders_that_are_no_data_set_are_refused(folders, tmp_path, spoil, arguments, message):
+    spoil(folders)
+    before = sorted(folders.rglob("*"))
+    with pytest.raises(UserError, match=message):
+        prepare.main(
+            ["custom", f"--source={folders}", f"--data_dir={tmp_path / 'data'}", "--split=random", *arguments]
+        )
+    assert sorted(folders.rglob("*")) == before and not (tmp_path / "data").exists()
+
+
+def test_published_splits_are_not_divided_anew(folders, tmp_path):
+    with pytest.raises(UserError, match="--split=random: nvgesture has splits of its own"):
+        prepare.main(
+            ["nvgesture", f"--source={folders}", f"--data_dir={tmp_path / 'data'}", "--split=random"]
+        )
