@@ -24,6 +24,7 @@ COMMANDS = [
 ]
 MODULES = (
     "rgbd_jax.main",
+    "rgbd_jax.predict",
     "rgbd_jax.prepare",
     "rgbd_jax.embed",
     "rgbd_jax.ensemble",
@@ -103,7 +104,7 @@ def check_module(name, arguments):
     if config_arguments.file is not None:
         config_arguments.load()
     else:
-        without = name in ("rgbd_jax.prepare", "rgbd_jax.embed", "rgbd_jax.ensemble")
+        without = name in ("rgbd_jax.predict", "rgbd_jax.prepare", "rgbd_jax.embed", "rgbd_jax.ensemble")
         without |= getattr(given, "direction", "") == "to_torch"
         assert without or given.mode == "eval", "--config is missing"
 

@@ -13,7 +13,7 @@ the same records: `cs_train`, `cs_test`, `cv_train`, `cv_test`.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from rgbd_jax.data import images, person
-from rgbd_jax.data.builders.video_builder import ClipFiles, Item, StoredFrame, VideoBuilder, merged
+from rgbd_jax.data.builders.video_builder import ClipFiles, Item, Sources, StoredFrame, VideoBuilder, merged
 from rgbd_jax.data.formats.clip_list import parse_listed_clip
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
@@ -101,22 +101,25 @@ class NtuRgbd(VideoBuilder):
         name = self.CLASS_NAMES[capture.action - 1]
         return ClipFiles(place, capture.name, name, {"rgb": colour, "depth": depth})
 
-    def frames(self, files: ClipFiles) -> Iterator[StoredFrame]:
-        colour, depth = files.frames["rgb"], files.frames["depth"]
-        if isinstance(colour, FrameFolder):
-            if "rgb" in self.modalities:
-                for image, content in colour.read():
-                    yield StoredFrame("rgb", image, content)
-            if "depth" in self.modalities:
+    @classmethod
+    def frames(cls, sources: Sources, modalities: Sequence[str]) -> Iterator[StoredFrame]:
+        colour, depth = sources.get("rgb"), sources.get("depth")
+        if getattr(depth, "channels", None) != images.DEPTH:  # of a recording that is not NTU's
+            yield from super().frames(sources, modalities)
+            return
+        if not isinstance(colour, VideoFile):
+            if "rgb" in modalities:
+                yield from super().frames(sources, ("rgb",))
+            if "depth" in modalities:
                 for number, (image, _) in enumerate(depth.read()):
                     yield _cropped_depth(image, depth.file(number))
             return
         # A video without masks is a fault: nothing else says where the person is.
         pairs = itertools.zip_longest(colour.read(), depth.read(), fillvalue=(None, None))
         for number, ((image, _), (mask, _)) in enumerate(pairs):
-            if mask is not None and "depth" in self.modalities:
+            if mask is not None and "depth" in modalities:
                 yield _cropped_depth(mask, depth.file(number))
-            if image is not None:
+            if image is not None and "rgb" in modalities:
                 yield _cropped_colour(image, mask, depth.file(number))
 
 

@@ -28,6 +28,10 @@ MODALITIES = ("rgb", "depth")
 _KINDS = {images.COLOUR: "in colours of 8 bits", images.DEPTH: "measured, of 16 bits"}
 
 
+# Where the frames of a clip lie, by modality.
+Sources = Mapping[str, FrameFolder | VideoFile]
+
+
 class Item(NamedTuple):
     """A line of a list of the source, with the layout (a key of `LISTS`) and the split it belongs to."""
 
@@ -50,7 +54,7 @@ class ClipFiles:
     place: str
     id: str
     class_name: str
-    frames: Mapping[str, FrameFolder | VideoFile]
+    frames: Sources
 
 
 class StoredFrame(NamedTuple):
@@ -167,10 +171,11 @@ class VideoBuilder(Builder, skip_registration=True):
     def files(self, item: Item) -> ClipFiles:
         """Where the frames of an item are. UserError if the list does not say it properly."""
 
-    def frames(self, files: ClipFiles) -> Iterator[StoredFrame]:
+    @classmethod
+    def frames(cls, sources: Sources, modalities: Sequence[str]) -> Iterator[StoredFrame]:
         """The frames of a clip as they are to be stored, of one modality in their order."""
-        for modality in self.modalities:
-            for image, content in files.frames[modality].read():
+        for modality in modalities:
+            for image, content in sources[modality].read():
                 yield StoredFrame(modality, image, content or images.encode_jpeg(image))
 
     @functools.cached_property
@@ -189,20 +194,25 @@ class VideoBuilder(Builder, skip_registration=True):
 
     def read(self, item: Item) -> VideoClip:
         files = self.files(item)
-        frames = {modality: [] for modality in self.modalities}
-        formats, without_person = {}, defaultdict(list)
         try:
-            for modality, image, encoded, sought_in in self.frames(files):
-                frames[modality].append(encoded)
-                formats[modality] = _larger(formats.get(modality), FrameFormat(*image.shape))
-                if sought_in:
-                    without_person[modality].append(sought_in)
+            return self.read_files(files, self.modalities)
         except UserError as error:
             raise UserError(f"{files.place}: {error}") from error
+
+    @classmethod
+    def read_files(cls, files: ClipFiles, modalities: Sequence[str]) -> VideoClip:
+        """The clip that lies there. UserError, without the place, if a modality lacks frames."""
+        frames = {modality: [] for modality in modalities}
+        formats, without_person = {}, defaultdict(list)
+        for modality, image, encoded, sought_in in cls.frames(files.frames, modalities):
+            frames[modality].append(encoded)
+            formats[modality] = _larger(formats.get(modality), FrameFormat(*image.shape))
+            if sought_in:
+                without_person[modality].append(sought_in)
         lengths = {modality: len(stored) for modality, stored in frames.items()}
         if len(set(lengths.values())) > 1:
             found = " and ".join(f"{length} frames of {modality}" for modality, length in lengths.items())
-            raise UserError(f"{files.place}: found {found}; equally many are needed")
+            raise UserError(f"found {found}; equally many are needed")
         return VideoClip(files.place, files.id, files.class_name, frames, formats, without_person)
 
     def compare(self, sample: VideoClip, split: str, seen: dict[Any, Any]) -> None:

@@ -1,6 +1,7 @@
 """Clips as folders of image files, one file a frame."""
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import numpy as np
 
 from rgbd_jax.data import images
 from rgbd_jax.errors import UserError
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +30,36 @@ class FrameFolder:
     first: int
     count: int | None
     channels: int = images.COLOUR
+
+    @classmethod
+    def find(cls, path: Path) -> "FrameFolder":
+        """All frames of a folder, whatever their names have before the number and behind it.
+
+        Depth is taken for measured if the first file has 16 bits and one channel.
+
+        Raises:
+          UserError: there are no numbered image files, or of several kinds.
+        """
+        if not path.is_dir():
+            raise UserError(f"there is no folder {path}")
+        numbers: dict[tuple[str, str], list[str]] = {}
+        for file in path.iterdir():
+            match = re.fullmatch(r"(.*?)(\d+)(\.\w+)", file.name)
+            if match and match[3].lower() in ENDINGS:
+                numbers.setdefault((match[1], match[3]), []).append(match[2])
+        if len(numbers) != 1:
+            found = " and ".join(f"{start}*{ending}" for start, ending in sorted(numbers)) or "none"
+            raise UserError(
+                f"{path}: found {found}; numbered image files ({', '.join(ENDINGS)}) of one name are needed"
+            )
+        (((start, ending), digits),) = numbers.items()
+        name = f"{start.replace('%', '%%')}%0{min(map(len, digits))}d{ending}"
+        folder = cls(path, name, min(map(int, digits)), None)
+        try:
+            images.decode(folder.file(0).read_bytes(), images.DEPTH)
+        except (OSError, ValueError):
+            return folder
+        return dataclasses.replace(folder, channels=images.DEPTH)
 
     def exists(self) -> bool:
         return self.path.is_dir()

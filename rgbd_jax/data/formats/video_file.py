@@ -34,6 +34,15 @@ class VideoFile:
     def exists(self) -> bool:
         return self.path.is_file()
 
+    def fps(self) -> float | None:
+        """Frames a second, as the file states them; None if it does not."""
+        video = cv2.VideoCapture(str(self.path))
+        try:
+            stated = video.get(cv2.CAP_PROP_FPS)
+        finally:
+            video.release()
+        return stated if 0 < stated < float("inf") else None
+
     def read(self) -> Iterator[tuple[np.ndarray, None]]:
         """Each frame, uint8 (H, W, 3), red first. There is no file of it: the second value is None.
 

@@ -1,0 +1,107 @@
+"""Recordings of joints."""
+
+import dataclasses
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from rgbd_jax.config import check_choice
+from rgbd_jax.data.builders import builder_class
+from rgbd_jax.data.formats.joint_archive import check_joints, read_joint_archive
+from rgbd_jax.data.formats.ntu_skeleton import read_ntu_skeleton
+from rgbd_jax.data.formats.nw_ucla_json import read_nw_ucla_json
+from rgbd_jax.data.loader import Batch
+from rgbd_jax.data.ntu.actors import NoActor, centre, find_actors
+from rgbd_jax.data.skeleton_split import SkeletonSplit
+from rgbd_jax.errors import UserError
+from rgbd_jax.recordings.given import Given
+from rgbd_jax.recordings.reader import FPS, Reader, Recording, batch_of_one
+from rgbd_jax.skeleton_layouts import CHOICES, LAYOUTS, SkeletonLayout
+
+# Clips are padded to a multiple of so many frames, so that the network is compiled for few lengths.
+_FRAMES_STEP = 256
+
+
+def _actors(path: Path) -> np.ndarray:
+    """Who acts in a capture of NTU RGB+D, (T, M, V, 3)."""
+    try:
+        return find_actors(read_ntu_skeleton(path))
+    except NoActor as reason:
+        raise UserError(f"{path}: {reason}") from reason
+
+
+class SkeletonReader(Reader):
+    """Reads `.skeleton` files of NTU RGB+D, `.json` files of NW-UCLA, `.npz` files of joints, and arrays
+    (T, V, 3) or (T, M, V, 3)."""
+
+    READERS: ClassVar = {
+        ".skeleton": _actors,
+        ".json": read_nw_ucla_json,
+        ".npz": read_joint_archive,
+    }
+
+    def __init__(self, config: ConfigDict, class_names: tuple[str, ...]):
+        model = config.model
+        check_choice("model.layout", model.layout, CHOICES)
+        self.layout: SkeletonLayout = LAYOUTS[model.layout]
+        self.window = config.task.window
+        # The feeder of NW-UCLA moves a clip itself; records of NTU RGB+D have been moved.
+        self._centres = config.task.feeder == "ntu"
+        self.split = SkeletonSplit(
+            name=config.data.name,
+            version="",
+            split="",
+            source=(),
+            class_names=class_names,
+            max_frames=_FRAMES_STEP,
+            num_bodies=model.num_persons,
+            num_joints=self.layout.num_joints,
+            repeats_lone_body=getattr(builder_class(config.data.name), "REPEATS_LONE_BODY", False),
+        )
+
+    def read(self, given: Given | np.ndarray, fps: float | None = None) -> Recording:
+        if isinstance(given, Given):
+            joints, name = self._joints(given), str(given)
+        else:
+            name = "the array"
+            joints = check_joints(np.asarray(given), name)
+        _, num_bodies, num_joints, _ = joints.shape
+        if num_joints != self.layout.num_joints:
+            raise UserError(
+                f"{name}: found {num_joints} joints; the network reads the {self.layout.num_joints} of"
+                f" {self.layout.name}"
+            )
+        if num_bodies > self.split.num_bodies:
+            raise UserError(f"{name}: found {num_bodies} persons; the network sees {self.split.num_bodies}")
+        recording = Recording(name, {"joints": joints}, fps or FPS)
+        if self.is_empty(recording):
+            raise UserError(f"{name}: all joints are 0; somebody must be there")
+        return recording
+
+    def row(self, recording: Recording) -> Batch:
+        joints = recording.clip["joints"]
+        joints = joints[joints.any(axis=(1, 2, 3))]  # as in all records, frames without anybody do not count
+        if self._centres:
+            joints = centre(joints, self.layout.centre)
+        padded = -(-len(joints) // _FRAMES_STEP) * _FRAMES_STEP
+        return batch_of_one(dataclasses.replace(self.split, max_frames=padded), {"joints": joints})
+
+    def is_empty(self, recording: Recording) -> bool:
+        return not recording.clip["joints"][:, 0].any()
+
+    def _joints(self, given: Given) -> np.ndarray:
+        path = given.paths[0]
+        read = self.READERS.get(path.suffix.lower())
+        if len(given.paths) > 1 or read is None or path.is_dir():
+            raise UserError(
+                f"{given}: is no file of joints; the network reads {', '.join(self.READERS)} of"
+                f" {self.layout.num_joints} joints ({self.layout.name})"
+            )
+        joints = read(path)
+        if given.end is not None and given.end > len(joints):
+            raise UserError(f"{path}: ends after {len(joints)} frames; frames to {given.end} are needed")
+        if path.suffix.lower() == ".skeleton":
+            joints = joints[:, : self.split.num_bodies]  # who moves most comes first
+        return joints[given.first : given.end]
