@@ -10,13 +10,13 @@ _Z = 1.959963984540054  # the normal quantile of (1 + CONFIDENCE) / 2
 Interval = tuple[float, float]
 
 
-def wilson(right: np.ndarray | int, count: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
+def wilson(right: np.ndarray | float, count: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's score interval of a proportion (Wilson, JASA 1927).
 
     Unlike the plain normal interval it stays within 0 and 1, and says something where all or none are right.
 
     Args:
-      right, count: how many of how many, of any one shape.
+      right, count: how many of how many, of any one shape; they need not be whole.
 
     Returns:
       Lower and upper limit, of that shape; NaN where `count` is 0.
@@ -31,20 +31,18 @@ def wilson(right: np.ndarray | int, count: np.ndarray | int) -> tuple[np.ndarray
 
 
 def mean_of_proportions(right: np.ndarray, count: np.ndarray) -> Interval:
-    """The interval of the mean of independent proportions, from Wilson's of each: the distances of its limits
-    add up in squares (MOVER; Zou and Donner, Statistics in Medicine 2008).
+    """The interval of the mean of independent proportions.
+
+    It is Wilson's for the effective number of samples: that of which one proportion would vary as much as the
+    mean does if all were equal. Where all have the same count, that is the sum of the counts.
 
     Args:
       right, count: (K,), how many of how many; those with a count of 0 are left out.
     """
     right, count = right[count > 0], count[count > 0]
-    low, high = wilson(right, count)
-    share = right / count
-    below, above = (
-        math.sqrt(float(np.square(limit - share).sum())) / len(share) for limit in (low, high)
-    )
-    mean = float(share.mean())
-    return max(mean - below, 0.0), min(mean + above, 1.0)
+    effective = len(count) ** 2 / (1 / count).sum()
+    low, high = wilson(effective * (right / count).mean(), effective)
+    return float(low), float(high)
 
 
 def mean(values: np.ndarray) -> Interval:

@@ -15,7 +15,7 @@ _COLUMNS = (
     ("class", "text"),
     ("samples", "number"),
     ("recall", "number"),
-    (f"{CONFIDENCE:.0%} interval", "number"),
+    (f"{percent(CONFIDENCE, 0)} interval", "number"),
     ("precision", "number"),
     ("F1", "number"),
     ("most often taken for", "text"),
@@ -51,9 +51,9 @@ def classes_section(scores: Scores, confusion: np.ndarray) -> Html:
     whole = element("table", element("thead", header), element("tbody", *rows), class_="classes sortable")
     note = element(
         "p",
-        "A click on a column's name sorts by it, a second one the other way round. Recall is the share of the"
-        " class that is recognised (with Wilson's interval), precision the share of right ones among all taken"
-        " for the class, F1 their harmonic mean.",
+        "A click on a column's name sorts by it, a second one the other way round. Recall is the share of"
+        " the class that is recognised (with Wilson's interval), precision the share of right ones among all"
+        " that are taken for the class, F1 their harmonic mean.",
         class_="note",
     )
     return joined((scrolling(whole, "figures of each class"), note))
@@ -79,4 +79,4 @@ def _number(value: float, text: str, **attributes: str | None) -> Html:
 
 
 def _range(low: float, high: float) -> str:
-    return "–" if math.isnan(low) else f"{100 * low:.0f}–{100 * high:.0f} %"
+    return "–" if math.isnan(low) else f"{100 * low:.0f} – {100 * high:.0f} %"

@@ -21,7 +21,7 @@ _EXAMPLES = 3
 
 
 class Pair(NamedTuple):
-    """Samples of class `label` that were taken for class `predicted`; `examples` are ids, the surest first."""
+    """Samples of class `label` that were taken for class `predicted`; examples are ids, the surest first."""
 
     label: int
     predicted: int
@@ -86,13 +86,15 @@ def confusion_section(confusion: np.ndarray, class_names: Sequence[str]) -> Html
     readout = element("p", nothing, id="cell", class_="readout", aria_live="polite")
     note = element(
         "p",
-        "Rows are true classes and sum to 1. The colour is the share of the row, from 0 (none) to 1 (full); its"
-        " square root, so that rare mistakes can be seen.",
+        "Rows are true classes. The colour is the share of the row, from 0 (none) to 1 (full); its square"
+        " root, so that rare mistakes can be seen.",
         class_="note",
     )
     rows = [[int(x) for x in _flat_sparse(row)] for row in confusion]
     data = data_block("confusion", {"classes": list(class_names), "rows": rows})
-    return joined((element("div", readout, zoom, class_="bar"), element("div", matrix, class_="frame"), note, data))
+    return joined(
+        (element("div", readout, zoom, class_="bar"), element("div", matrix, class_="frame"), note, data)
+    )
 
 
 def most_confused(scores: Scores, limit: int = 20) -> list[Pair]:
@@ -140,7 +142,7 @@ def pairs_section(scores: Scores) -> Html:
 
 
 def _picture(share: np.ndarray) -> str:
-    """A pixel for each cell, as a data URI: one colour, more or less transparent, for light and dark pages."""
+    """A pixel for each cell, as a data URI: one colour, more or less transparent, on light and dark pages."""
     pixels = np.empty((*share.shape, 4), np.uint8)
     pixels[..., :3] = _COLOUR
     pixels[..., 3] = np.rint(255 * np.sqrt(share))

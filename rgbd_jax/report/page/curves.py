@@ -57,7 +57,10 @@ def _points(epochs: Mapping[str, Mapping[int, Row]], name: str, factor: float = 
     """(E, 2) epoch and value by split, those only that have a finite one; others are gaps of NaN."""
     return {
         split: np.array(
-            [(number, factor * (math.nan if row.get(name) is None else row[name])) for number, row in found.items()],
+            [
+                (number, factor * (math.nan if row.get(name) is None else row[name]))
+                for number, row in found.items()
+            ],
             np.float64,
         ).reshape(-1, 2)
         for split, found in epochs.items()
@@ -87,7 +90,9 @@ def _panel(title: str, curves: Mapping[str, np.ndarray], text: Any) -> Html:
         grid.append(element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, class_="grid"))
         grid.append(element("text", f"{value:.6g}", x=_LEFT - 8, y=y, class_="y"))
     for epoch in (tick for tick in ticks(first, last, 8) if tick == round(tick)):
-        grid.append(element("text", round(epoch), x=f"{x_of(epoch):.1f}", y=_HEIGHT - _BOTTOM + 18, class_="x"))
+        grid.append(
+            element("text", round(epoch), x=f"{x_of(epoch):.1f}", y=_HEIGHT - _BOTTOM + 18, class_="x")
+        )
     grid.append(element("text", "epoch", x=(_LEFT + _WIDTH - _RIGHT) / 2, y=_HEIGHT - 4, class_="x"))
     drawn = []
     for split, points in curves.items():
@@ -130,7 +135,9 @@ def _best(valid: Mapping[int, Row]) -> Html:
     if not known:
         return Html("")
     best = max(known, key=known.get)
-    return element("p", f"The best validation is that of epoch {best}: {100 * known[best]:.2f} %.", class_="note")
+    return element(
+        "p", f"The best validation is that of epoch {best}: {100 * known[best]:.2f} %.", class_="note"
+    )
 
 
 def _numbers(epochs: Mapping[str, Mapping[int, Row]]) -> Html:

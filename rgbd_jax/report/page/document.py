@@ -66,7 +66,9 @@ def write_page(
         ),
         _script(_file("page.js")),
     )
-    page = joined((Html("<!doctype html>\n"), element("html", _head(f"{origin.run}: {what}"), body, lang="en")))
+    page = joined(
+        (Html("<!doctype html>\n"), element("html", _head(f"{origin.run}: {what}"), body, lang="en"))
+    )
     with replacing(path) as temporary:
         temporary.write_text(page + "\n", encoding="utf-8")
 

@@ -52,7 +52,9 @@ def figures_section(scores: Scores, metrics: Mapping[str, Any], confusion: np.nd
         rows = [
             (figure.name, percent(figure.value, 2), _range(figure.interval), figure.count) for figure in rest
         ]
-        more = table(("figure", "value", f"{CONFIDENCE:.0%} interval", "samples"), rows, class_="numbers")
+        more = table(
+            ("figure", "value", f"{percent(CONFIDENCE, 0)} interval", "samples"), rows, class_="numbers"
+        )
     return joined((tiles, more, element("p", _method(scores, rest), class_="note")))
 
 
@@ -107,8 +109,8 @@ def _tile(figure: Figure, is_loss: bool) -> Html:
     known = not math.isnan(low)
     limits, track = Html(""), Html("")
     if known:
-        text = f"{_number(low)} to {_number(high)}" if is_loss else _range(figure.interval)
-        limits = element("p", f"{CONFIDENCE:.0%}: {text}", class_="range")
+        text = f"{_number(low)} – {_number(high)}" if is_loss else _range(figure.interval)
+        limits = element("p", text, class_="range", title=f"interval of {percent(CONFIDENCE, 0)} confidence")
     if known and not is_loss:
         band = f"left:{100 * low:.2f}%;width:{100 * (high - low):.2f}%"
         mark = f"left:{100 * figure.value:.2f}%"
@@ -122,15 +124,15 @@ def _number(value: float) -> str:
 
 def _range(interval: Interval) -> str:
     low, high = interval
-    return "–" if math.isnan(low) else f"{100 * low:.2f} to {100 * high:.2f} %"
+    return "–" if math.isnan(low) else f"{100 * low:.1f} – {100 * high:.1f} %"
 
 
 def _method(scores: Scores, rest: list[Figure]) -> str:
     text = (
-        f"Of {len(scores.ids):,} samples. The intervals are of {CONFIDENCE:.0%} confidence: Wilson's for"
-        " accuracies; for the mean class accuracy, Wilson's of each class joined by MOVER; for the cross entropy"
-        " the normal one. They take samples as independent of each other, and say nothing about how a run with"
-        " another seed would end."
+        f"Of {len(scores.ids):,} samples. Ranges are intervals of {percent(CONFIDENCE, 0)} confidence:"
+        " Wilson's for accuracies, for the mean class accuracy with the effective number of samples; the normal"
+        " one for the cross entropy. They take samples as independent of each other, and say nothing about how"
+        " a run with another seed would end."
     )
     if any(figure.name.startswith(_NAMES["top1_published"]) for figure in rest):
         text += " A figure that is the best of several is a little too high, and so is its interval."

@@ -50,10 +50,15 @@ def origin_section(origin: Origin, rows: Sequence[Row]) -> Html:
         "time in training steps": "not known" if hours is None else _duration(hours),
     }
     parts = [
-        element("dl", *(element("div", element("dt", name), element("dd", value)) for name, value in facts.items()))
+        element(
+            "dl",
+            *(element("div", element("dt", name), element("dd", value)) for name, value in facts.items()),
+        )
     ]
     sessions = [("training", row) for row in origin.sessions] + [("evaluation", origin.evaluated)]
-    parts.append(table(("", "began (UTC)", "at step", "device", "commit", "versions"), map(_session, sessions)))
+    parts.append(
+        table(("", "began (UTC)", "at step", "device", "commit", "versions"), map(_session, sessions))
+    )
     if not origin.sessions:
         text = "On what the training ran, and with which versions, was not recorded."
         parts.append(element("p", text, class_="note"))

@@ -24,10 +24,10 @@ _CAPTIONS = {
     "attention_similarity": "how alike the heads attend (cosine similarity)",
     "cam": "activation maps over the frames",
     "enhancement": "weights that the recoupling module gives to each feature in each frame",
+    "joint_activation": "joint saliency: how much each joint speaks for the class found (class activation)",
     "mixed_4b": "feature maps after mixed_4b",
     "motion": "change of each joint or bone from frame to frame",
     "rank_pooling": "frames and their heat maps of rank pooling",
-    "saliency": "joint saliency: gradient × input of the predicted class's score",
     "skeleton": "the clip as the network reads it",
 }
 
@@ -56,7 +56,9 @@ def pictures_section(folder: Path, samples: Sequence[DrawnSample], scores: Score
     for number, sample in enumerate(samples):
         figures = [_figure(path, sample.folder, budget) for path in sorted(sample.folder.rglob("*.png"))]
         heading = element("summary", element("code", sample.id), " ", _outcome(sample.id, scores))
-        parts.append(element("details", heading, *figures, class_="sample", open=True if number == 0 else None))
+        parts.append(
+            element("details", heading, *figures, class_="sample", open=True if number == 0 else None)
+        )
     common = [path for path in sorted(folder.glob("*.png")) if path.name not in _SHOWN_ELSEWHERE]
     if common:
         parts.append(element("h3", "All drawn samples together"))

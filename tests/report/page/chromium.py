@@ -25,7 +25,12 @@ class Browser:
         self.complaints, self.requests = [], []
         (to_browser, self._write), (self._read, from_browser) = os.pipe(), os.pipe()
         command = [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        command += ["--hide-scrollbars", "--no-first-run", "--remote-debugging-pipe", f"--user-data-dir={profile}"]
+        command += [
+            "--hide-scrollbars",
+            "--no-first-run",
+            "--remote-debugging-pipe",
+            f"--user-data-dir={profile}",
+        ]
         # The browser reads from 3 and writes to 4.
         plumbing = ["bash", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "bash"]
         self._process = subprocess.Popen(
@@ -71,7 +76,13 @@ class Browser:
     def open(self, url, *, width, dark=False):
         """Load a page into a window of this width; a narrow one is a phone's."""
         is_phone = width < 600
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=844 if is_phone else 900, deviceScaleFactor=1, mobile=is_phone)
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=844 if is_phone else 900,
+            deviceScaleFactor=1,
+            mobile=is_phone,
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
         self._loaded = False
@@ -89,7 +100,9 @@ class Browser:
         """Press a key and let it go."""
         text = "\r" if key == "Enter" else ""
         for kind in ("keyDown", "keyUp"):
-            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, text=text if kind == "keyDown" else "")
+            self.send(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, text=text if kind == "keyDown" else ""
+            )
 
     def _receive(self):
         deadline = time.monotonic() + self._timeout
