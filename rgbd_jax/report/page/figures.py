@@ -130,9 +130,9 @@ def _range(interval: Interval) -> str:
 def _method(scores: Scores, rest: list[Figure]) -> str:
     text = (
         f"Of {len(scores.ids):,} samples. Ranges are intervals of {percent(CONFIDENCE, 0)} confidence:"
-        " Wilson's for accuracies, for the mean class accuracy with the effective number of samples; the normal"
-        " one for the cross entropy. They take samples as independent of each other, and say nothing about how"
-        " a run with another seed would end."
+        " Wilson's for accuracies, for the mean class accuracy with the effective number of samples; the"
+        " normal one for the cross entropy. They take samples as independent of each other, and say nothing"
+        " about how a run with another seed would end."
     )
     if any(figure.name.startswith(_NAMES["top1_published"]) for figure in rest):
         text += " A figure that is the best of several is a little too high, and so is its interval."
