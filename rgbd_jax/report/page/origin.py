@@ -57,7 +57,11 @@ def origin_section(origin: Origin, rows: Sequence[Row]) -> Html:
     ]
     sessions = [("training", row) for row in origin.sessions] + [("evaluation", origin.evaluated)]
     parts.append(
-        table(("", "began (UTC)", "at step", "device", "commit", "versions"), map(_session, sessions))
+        table(
+            ("", "began (UTC)", "at step", "device", "commit", "versions"),
+            map(_session, sessions),
+            class_="sessions",
+        )
     )
     if not origin.sessions:
         text = "On what the training ran, and with which versions, was not recorded."

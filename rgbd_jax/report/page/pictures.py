@@ -96,7 +96,7 @@ def _figure(path: Path, folder: Path, budget: _Budget) -> Html:
         return element("p", f"{caption}: left out to keep this page small; see {path.name}", class_="note")
     width, height = size
     source = f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
-    image = element("img", src=source, width=width, height=height, alt=caption, decoding="async")
+    image = element("img", src=source, width=width, height=height, alt=caption)
     return element("figure", image, element("figcaption", caption))
 
 

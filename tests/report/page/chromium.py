@@ -55,8 +55,13 @@ class Browser:
         return self
 
     def __exit__(self, *_):
-        self._process.kill()
-        self._process.wait()
+        # Killed, it would leave helpers behind for a while, which go on writing to the profile.
+        os.write(self._write, b'{"id": 0, "method": "Browser.close"}\0')
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         os.close(self._write)
         os.close(self._read)
 
