@@ -63,7 +63,12 @@ for (const table of document.querySelectorAll("table.sortable")) {
   };
   cells.addEventListener("pointermove", pointAt);
   cells.addEventListener("pointerdown", pointAt);
-  cells.addEventListener("focus", () => place || show(0, 0));
+  const reveal = () => cursor.scrollIntoView({ block: "nearest", inline: "nearest" });
+  cells.addEventListener("focus", () => {
+    if (!cells.matches(":focus-visible")) return; // by pointer, which shows its own place
+    if (!place) show(0, 0);
+    reveal();
+  });
   const moves = {
     ArrowUp: ([row, column]) => [row - 1, column],
     ArrowDown: ([row, column]) => [row + 1, column],
@@ -77,7 +82,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     if (!move) return;
     event.preventDefault();
     show(...move(place ?? [0, 0]).map(clamp));
-    cursor.scrollIntoView({ block: "nearest", inline: "nearest" });
+    reveal();
   });
 
   for (const button of document.querySelectorAll("[data-zoom]")) {
