@@ -1,4 +1,4 @@
-"""From a checkpoint to scores, metrics and pictures.
+"""From a checkpoint to scores, metrics, pictures and the report.
 
     records -> raw batch -> [ normalise -> network -> logits ] -> scores by sample id -> files
 
@@ -19,27 +19,38 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from rgbd_jax.config import ConfigArguments, from_dict
+from rgbd_jax.config import ConfigArguments, from_dict, leaves
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import Split, evaluation_batches, open_configured_split
 from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.experiment import compiled_evaluation
+from rgbd_jax.provenance import read_sessions, surroundings
+from rgbd_jax.report.choice import telling_samples
 from rgbd_jax.report.ensemble import combine_streams
 from rgbd_jax.report.evaluation import write_evaluation
-from rgbd_jax.report.files import new_folder, remove_folder
+from rgbd_jax.report.files import new_folder, remove, remove_folder
+from rgbd_jax.report.logs import read_rows
+from rgbd_jax.report.page import DrawnSample, Origin, write_page
 from rgbd_jax.report.scores import Scores
 from rgbd_jax.tasks import make_task
 from rgbd_jax.tasks.task import Outputs, Task
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import describe, load_weights, run_of
 from rgbd_jax.training.state import Arrays, Network
-from rgbd_jax.visualize import make_viewer, write_run_pictures, write_sample_pictures
+from rgbd_jax.visualize import file_name, make_viewer, write_run_pictures, write_sample_pictures
 
 Scorer = Callable[[Arrays, Arrays, int], Scores]
 
+REPORT = "report.html"
+REPORTED_SAMPLES = 4  # drawn for a report if the config asks for none
+
 
 def evaluate(
-    checkpoint: Path, config_arguments: ConfigArguments, split_name: str | None = None
+    checkpoint: Path,
+    config_arguments: ConfigArguments,
+    split_name: str | None = None,
+    *,
+    report: bool = False,
 ) -> tuple[Path, dict[str, Any]]:
     """Evaluate one checkpoint. Its config and class names stand in it: its path is enough.
 
@@ -47,6 +58,7 @@ def evaluate(
       checkpoint: the folder of one checkpoint (`training.checkpoint.resolve`).
       config_arguments: overrides of the checkpoint's config, or another config file.
       split_name: of the data set; the config's `data.eval_split` if None.
+      report: also write `report.html`, with pictures of the samples that say most.
 
     Returns:
       The folder of the results, and the metrics.
@@ -54,6 +66,7 @@ def evaluate(
     Raises:
       UserError: if checkpoint, config and data do not belong together.
     """
+    began = surroundings()
     description = describe(checkpoint)
     config = config_arguments.load(default=from_dict(description.config))
     data = config.data
@@ -76,19 +89,43 @@ def evaluate(
         scores = make_scorer(config, task, network, split, mesh, errors)(*weights, description.epoch)
     except OutsideError as error:
         raise OutsideError(f"{error}; nothing was saved") from error
-    folder = run_of(checkpoint) / "eval"
+    run = run_of(checkpoint)
+    folder = run / "eval"
     extra = {
         "checkpoint_step": description.step,
         "skipped": len(errors.ids),
         "skipped_ids": list(errors.ids),
     }
-    remove_folder(folder / "pictures")  # of an earlier evaluation
+    remove(folder / REPORT)  # of an earlier evaluation, as are these
+    remove_folder(folder / "pictures")
     metrics = write_evaluation(folder, scores, extra)
+    origin = Origin(
+        run=run.name,
+        config=leaves(config),
+        step=description.step,
+        epoch=description.epoch,
+        num_parameters=sum(leaf.size for leaf in jax.tree.leaves(network.params)),
+        sessions=read_sessions(run),
+        evaluated=began,
+    )
+    drawn = []
+    if report:
+        config.visualize = config.visualize or REPORTED_SAMPLES
+        # Which record a score belongs to is only known where none was left out.
+        if not errors.ids:
+            split = split.take(telling_samples(scores, config.visualize))
     if config.visualize:
         with new_folder(folder / "pictures") as pictures:
-            write_run_pictures(pictures, scores, run_of(checkpoint) / "metrics.jsonl")
+            write_run_pictures(pictures, scores, run / "metrics.jsonl")
             viewed = make_viewer(config, task, network, split, mesh, errors)(*weights, description.epoch)
-            write_sample_pictures(pictures, task, split, viewed, min(config.visualize, len(split)))
+            drawn = write_sample_pictures(pictures, task, split, viewed, min(config.visualize, len(split)))
+    if report:
+        log = run / "metrics.jsonl"
+        samples = [
+            DrawnSample(name, folder / "pictures" / file_name(number, name))
+            for number, name in enumerate(drawn, start=1)
+        ]
+        write_page(folder / REPORT, scores, metrics, read_rows(log) if log.is_file() else [], samples, origin)
     return folder, metrics
 
 

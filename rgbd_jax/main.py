@@ -2,7 +2,7 @@
 
 python -m rgbd_jax.main --config=configs/X.py[:variant] --workdir=DIR [--config.key=value ...]
 python -m rgbd_jax.main --mode=eval (--workdir=DIR | --checkpoint=DIR) [--which=newest|best] [--split=NAME]
-[--config.key=value ...]
+[--report] [--config.key=value ...]
 """
 
 from pathlib import Path
@@ -25,6 +25,9 @@ def parser() -> ArgumentParser:
     arguments.add_argument(
         "--split", help="eval: split of the data set; the config's data.eval_split if not given"
     )
+    arguments.add_argument(
+        "--report", action="store_true", default=None, help="eval: also write eval/report.html, a page of all"
+    )
     return arguments
 
 
@@ -32,12 +35,16 @@ def main(argv: list[str]) -> None:
     config_arguments, rest = ConfigArguments.split_from(argv)
     given = parser().parse_args(rest)
     if given.mode == "eval":
-        run_evaluation(config_arguments, given.workdir, given.checkpoint, given.which, given.split)
+        run_evaluation(
+            config_arguments, given.workdir, given.checkpoint, given.which, given.split, bool(given.report)
+        )
         return
     # Who forgets --mode=eval must not start to train.
-    for name in ("checkpoint", "which", "split"):
-        if getattr(given, name) is not None:
-            raise UserError(f"--{name}={getattr(given, name)}: allowed only with --mode=eval")
+    for name in ("checkpoint", "which", "split", "report"):
+        value = getattr(given, name)
+        if value is not None:
+            flag = f"--{name}" if value is True else f"--{name}={value}"
+            raise UserError(f"{flag}: allowed only with --mode=eval")
     run_training(config_arguments, given.workdir)
 
 
@@ -59,20 +66,25 @@ def run_evaluation(
     checkpoint: Path | None,
     which: str | None,
     split: str | None,
+    report: bool,
 ) -> None:
     if (workdir is None) == (checkpoint is None):
         raise UserError("--mode=eval needs one of --workdir and --checkpoint")
-    from rgbd_jax.evaluate import evaluate
+    from rgbd_jax.evaluate import REPORT, evaluate
     from rgbd_jax.report.metrics import zero_shot_line
     from rgbd_jax.training.checkpoint import resolve
 
-    folder, metrics = evaluate(resolve(workdir or checkpoint, which or "newest"), config_arguments, split)
+    folder, metrics = evaluate(
+        resolve(workdir or checkpoint, which or "newest"), config_arguments, split, report=report
+    )
     print(
         f"top-1 {100 * metrics['top1']:.2f} %, top-5 {100 * metrics['top5']:.2f} %"
         f" of {metrics['count']} samples; see {folder}"
     )
     if "top1_unseen" in metrics:
         print(zero_shot_line(metrics))
+    if report:
+        print(f"report: {folder / REPORT}")
 
 
 if __name__ == "__main__":

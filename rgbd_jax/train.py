@@ -25,6 +25,7 @@ from rgbd_jax.data.loader import (
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import make_scorer
 from rgbd_jax.experiment import Experiment, Figures
+from rgbd_jax.provenance import record_session
 from rgbd_jax.report.files import replacing
 from rgbd_jax.report.logs import ProgressLine, RunLog
 from rgbd_jax.report.metrics import summary
@@ -92,6 +93,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
         if first_step >= last_step:
             print(f"{workdir}: was trained to the end already, step {first_step}", file=sys.stderr)
             return
+        record_session(workdir, first_step)
 
         def save(step: int, metrics: dict[str, float] | None = None) -> None:
             description = Description(

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: of the run, of its classes, and of the first samples of the split.
+"""The pictures of an evaluation: of the run, of its classes, and of some samples of the split.
 
     records -> raw batch -> [ normalise -> network ] -> what the task draws of each sample
 
@@ -26,7 +26,7 @@ from rgbd_jax.report.pictures import accuracy_precision_picture, curves_picture
 from rgbd_jax.report.scores import Scores
 from rgbd_jax.tasks.task import Outputs, Task
 from rgbd_jax.training import sharding
-from rgbd_jax.training.state import Arrays, Network
+from rgbd_jax.training.state import Arrays, Network, named_leaves
 
 
 class ViewedBatch(NamedTuple):
@@ -64,7 +64,8 @@ def make_viewer(
 
     def seen(inputs: Any, outputs: Outputs, epoch: jax.Array) -> tuple:
         logits, *_ = task.logits(outputs, epoch).values()
-        pictured = {name: outputs[name] for name in task.pictured if name in outputs}
+        named = named_leaves(outputs)
+        pictured = {name: named[name] for name in task.pictured if name in named}
         return jax.nn.softmax(logits), inputs, pictured
 
     view_step = compiled_evaluation(config, task, network, mesh, seen)
@@ -100,27 +101,31 @@ def write_run_pictures(folder: Path, scores: Scores, log: Path) -> None:
 
 def write_sample_pictures(
     folder: Path, task: Task, split: Split, batches: Iterator[ViewedBatch], total: int
-) -> None:
+) -> list[str]:
     """Write the pictures of each sample into a folder of its own, `<number>_<id>`, and those of all here.
 
     Args:
       total: how many samples there will be at most.
+
+    Returns:
+      The ids of the samples; they are numbered from 1.
     """
-    kept, number = [], 0
+    kept, ids = [], []
     with tqdm(
         desc=f"drawing {split.name}", total=total, unit="sample", disable=None, leave=False
     ) as progress:
         for batch in batches:
             kept.append({name: found[batch.samples] for name, found in batch.outputs.items()})
             for sample in batch.samples:
-                number += 1
-                own = folder / file_name(number, str(batch.ids[sample]))
+                ids.append(str(batch.ids[sample]))
+                own = folder / file_name(len(ids), ids[-1])
                 title = _title(batch, sample, split.class_names)
                 _save(own, task.pictures(batch.inputs, batch.outputs, sample), title)
                 progress.update()
-    if number:
+    if ids:
         outputs = {name: np.concatenate([part[name] for part in kept]) for name in kept[0]}
         _save(folder, task.common_pictures(outputs))
+    return ids
 
 
 def file_name(number: int, sample_id: str) -> str:

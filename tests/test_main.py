@@ -8,12 +8,16 @@ import subprocess
 import sys
 import time
 
+import jax
 import numpy as np
 import pytest
 from run_folder import EVALUATION, rows
 
 from rgbd_jax.errors import UserError
 from rgbd_jax.main import main
+from rgbd_jax.provenance import read_sessions
+from rgbd_jax.report.choice import telling_samples
+from rgbd_jax.report.scores import read_scores
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +118,36 @@ def test_the_first_samples_are_drawn(finished_run, tmp_path):
     assert {str(path.relative_to(folder)) for path in folder.rglob("*.png")} == {
         "curves.png",
         "accuracy_precision.png",
-        *(f"{number:03d}_{name}/skeleton.png" for number, name in enumerate(ids[:2], start=1)),
+        *(
+            f"{number:03d}_{name}/{what}.png"
+            for number, name in enumerate(ids[:2], start=1)
+            for what in ("skeleton", "joint_activation")
+        ),
     }
+
+
+def test_the_report_is_written_with_telling_samples_and_removed_without(finished_run, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    main(["--mode=eval", f"--workdir={run}", "--report", "--config.visualize=2"])
+    path = run / "eval" / "report.html"
+    assert f"report: {path}\n" in capsys.readouterr().out
+    page = path.read_text()
+    scores = read_scores(run / "eval" / "scores.npz")
+    chosen = scores.ids[telling_samples(scores, 2)]
+    folders = {folder.name for folder in (run / "eval" / "pictures").iterdir() if folder.is_dir()}
+    assert folders == {f"{number:03d}_{name}" for number, name in enumerate(chosen, start=1)}
+    assert page.count("<img ") == 4 and all(f"<summary><code>{name}</code>" in page for name in chosen)
+    # From metrics.jsonl, sessions.jsonl and the checkpoint.
+    assert "validation ends at" in page and "step 12, epoch 3 of 3" in page
+    assert "was not recorded" not in page and page.count(f"jax {jax.__version__}") == 2
+    main(["--mode=eval", f"--workdir={run}"])
+    assert not path.exists() and not (run / "eval" / "pictures").exists()
+
+
+def test_each_session_of_a_run_is_noted(finished_run):
+    (session,) = read_sessions(finished_run)
+    assert (session["step"], session["device"]) == (0, "1 x cpu")
 
 
 def test_evaluation_of_one_checkpoint_writes_to_its_run(finished_run, tmp_path):
@@ -200,7 +232,7 @@ def test_mistakes_are_named_and_nothing_is_written(small, finished_run, tmp_path
     assert sorted(finished_run.rglob("*")) == before
 
 
-@pytest.mark.parametrize("argument", ["--checkpoint=runs/a", "--which=best", "--split=test"])
+@pytest.mark.parametrize("argument", ["--checkpoint=runs/a", "--which=best", "--split=test", "--report"])
 def test_who_forgets_mode_eval_does_not_train(tmp_path, argument):
     with pytest.raises(UserError, match=f"{argument}: allowed only with --mode=eval"):
         main(["--config=configs/demo.py", f"--workdir={tmp_path / 'run'}", argument])

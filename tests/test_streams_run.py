@@ -52,7 +52,7 @@ def run(training, folder):
     """The folder of a finished run, with what evaluation adds."""
     workdir = f"--workdir={folder / 'run'}"
     main([*training, workdir])
-    main(["--mode=eval", workdir, "--config.visualize=2"])
+    main(["--mode=eval", workdir, "--report", "--config.visualize=2"])
     return folder / "run"
 
 
@@ -68,7 +68,7 @@ def test_the_log_has_the_ensemble_and_its_streams(run):
 
 def test_each_stream_has_an_evaluation_of_its_own(run):
     whole, logged = metrics(run / "eval"), rows(run, kind="epoch", split="valid")[-1]
-    assert {path.name for path in (run / "eval").iterdir()} == {*EVALUATION, *STREAMS, "pictures"}
+    assert {path.name for path in (run / "eval").iterdir()} == {*EVALUATION, *STREAMS, "pictures", "report.html"}
     for stream in STREAMS:
         own = run / "eval" / stream
         assert {path.name for path in own.iterdir()} == EVALUATION
@@ -105,6 +105,7 @@ def test_each_stream_of_a_sample_is_drawn(run):
             "bone/skeleton.png",
             "joint_motion/motion.png",
             "bone_motion/motion.png",
+            *(f"{stream}/joint_activation.png" for stream in STREAMS),
         }
 
 
@@ -116,6 +117,13 @@ def start(run, training, *overrides):
     experiment = Experiment.build(config, split, 1, sharding.make_mesh())
     fresh = experiment.initial_state()
     return start_from(find_start(config, experiment.task.trunks), fresh, split.class_names), fresh
+
+
+def test_the_report_has_the_figures_of_the_streams(run):
+    page = (run / "eval" / "report.html").read_text()
+    for stream in STREAMS:
+        assert f"<td>top-1 of the stream {stream}</td>" in page
+    assert page.count("<img ") == 2 * 8
 
 
 def test_another_run_starts_from_all_streams(run, training, capsys):

@@ -51,7 +51,8 @@ def batches():
 
 def test_each_sample_has_a_folder_and_all_have_common_pictures(tmp_path):
     task = DotTask()
-    write_sample_pictures(tmp_path, task, SPLIT, batches(), 4)
+    found = write_sample_pictures(tmp_path, task, SPLIT, batches(), 4)
+    assert found == ["clip/0", "clip/2", "clip/3", "clip/4"]
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")) == sorted(
         f"{number:03d}_clip_{clip}/{name}.png"
         for number, clip in ((1, 0), (2, 2), (3, 3), (4, 4))
@@ -89,7 +90,7 @@ def test_the_first_samples_that_can_be_read_are_viewed(monkeypatch, limit, batch
     task = types.SimpleNamespace(
         prepare=lambda batch, key, train: batch["number"],
         logits=lambda outputs, epoch: {"first": outputs["twice"], "second": outputs["large"]},
-        pictured=("twice", "absent"),
+        pictured=("twice", "absent", "inner/thrice"),
     )
     network = types.SimpleNamespace(
         apply=lambda params, batch_stats, x, train: (
@@ -103,7 +104,8 @@ def test_the_first_samples_that_can_be_read_are_viewed(monkeypatch, limit, batch
     names = [str(batch.ids[sample]) for batch in viewed for sample in batch.samples]
     assert names == [f"clip{number}" for number in (0, 1, 2, 4, 5, 6, 7, 8, 9, 10)]
     for batch in viewed:
-        assert batch.outputs.keys() == {"twice"}
+        assert batch.outputs.keys() == {"twice", "inner/thrice"}
+        np.testing.assert_array_equal(batch.outputs["inner/thrice"], 3 * batch.inputs)
         np.testing.assert_array_equal(batch.outputs["twice"][:, 0], 2 * batch.inputs)
         np.testing.assert_allclose(batch.probabilities.sum(1), 1, rtol=1e-6)
 

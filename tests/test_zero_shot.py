@@ -60,7 +60,7 @@ def run(synthetic_data, tmp_path_factory):
             [f"--config={CONFIG}:march_push,debug", f"--workdir={folder}"]
             + [f"--config.data.data_dir={synthetic_data}", *options]
         )
-        main(["--mode=eval", f"--workdir={folder}"])
+        main(["--mode=eval", f"--workdir={folder}", "--report", "--config.visualize=1"])
     return folder
 
 
@@ -75,6 +75,14 @@ def test_a_run_reports_the_unseen_and_the_seen_classes(run):
         assert metrics[name] == pytest.approx(value, rel=1e-6), name
     # Cosines, times scales that begin at 2.66.
     assert 0 < np.abs(scores.logits).max() < 2.7
+
+
+def test_the_report_shows_what_was_held_out(run):
+    page = (run / "eval" / "report.html").read_text()
+    assert "<h3>unseen classes, among themselves</h3>" in page and "<h3>harmonic mean of both</h3>" in page
+    assert page.count(">held out</small>") == 2
+    # The classifier's activation says nothing about what descriptions decide.
+    assert [path.name for path in (run / "eval" / "pictures").rglob("00*/*")] == ["skeleton.png"]
 
 
 def test_training_validates_as_evaluation_does(run):

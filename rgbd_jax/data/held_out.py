@@ -1,9 +1,7 @@
 """Classes that training never sees, so that they can be recognised by their descriptions alone."""
 
-import dataclasses
 from collections.abc import Sequence
 
-import numpy as np
 from tqdm import tqdm
 
 from rgbd_jax.data.records import Record
@@ -29,7 +27,7 @@ def without_classes(split: Split, held_out: Sequence[str]) -> Split:
     unseen = {split.class_names.index(name) for name in held_out}
     numbers = tqdm(range(len(split)), desc=f"labels of {split.name}", unit="clip", disable=None, leave=False)
     kept = [number for number in numbers if _label(split.source, number) not in unseen]
-    return dataclasses.replace(split, source=_Chosen(split.source, np.array(kept, np.int64)))
+    return split.take(kept)
 
 
 def check_held_out(held_out: Sequence[str], class_names: Sequence[str], data_set: str) -> None:
@@ -44,20 +42,6 @@ def check_held_out(held_out: Sequence[str], class_names: Sequence[str], data_set
             f"config.data.held_out: holds out all {len(class_names)} classes of {data_set}; at least one must"
             " be left to train on"
         )
-
-
-class _Chosen(Sequence[Record]):
-    """Some of the records, by their numbers. It can be sent to other processes."""
-
-    def __init__(self, source: Sequence[Record], numbers: np.ndarray):
-        self._source = source
-        self._numbers = numbers
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, index: int) -> Record:
-        return self._source[int(self._numbers[index])]
 
 
 def _label(source: Sequence[Record], number: int) -> int | None:

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -53,6 +53,10 @@ class Split(abc.ABC):
             "class_names": list(self.class_names),
         }
 
+    def take(self, numbers: Sequence[int]) -> Self:
+        """Some of the records, by their numbers and in the order of these."""
+        return dataclasses.replace(self, source=_Chosen(self.source, np.array(numbers, np.int64)))
+
     @abc.abstractmethod
     def clip_row(self, record: Record) -> Row:
         """The clip of a record as arrays that have one shape for all records of the data set.
@@ -66,3 +70,17 @@ class Split(abc.ABC):
     @abc.abstractmethod
     def empty_clip(self) -> Record:
         """The clip of no sample, as a record holds it: it pads the last batch of an evaluation."""
+
+
+class _Chosen(Sequence[Record]):
+    """Some of the records, by their numbers. It can be sent to other processes."""
+
+    def __init__(self, source: Sequence[Record], numbers: np.ndarray):
+        self._source = source
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: int) -> Record:
+        return self._source[int(self._numbers[index])]

@@ -7,6 +7,7 @@ frames, V joints.
 from collections.abc import Callable, Sequence
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
@@ -137,7 +138,9 @@ class GraphNetwork(nnx.Module):
 
         Returns:
           logits (B, K) and pooled (B, C), at least float32; features (C, B, M, T, V), the last block's
-          output; and each block's own, l1, l2 and so on, (C, N, T, V).
+          output; each block's own, l1, l2 and so on, (C, N, T, V); and, not in training, class_activation
+          (B, M, T, V), how much each joint speaks for the class of the highest logit (CAM; Zhou et al., CVPR
+          2016): its mean and the classifier's bias are this logit.
         """
         batch, frames, persons, joints, channels = x.shape
         parameter_dtype = self.classifier.kernel.dtype
@@ -153,4 +156,8 @@ class GraphNetwork(nnx.Module):
         features = x.reshape(len(x), batch, persons, *x.shape[2:])
         pooled = features.astype(parameter_dtype).mean((2, 3, 4)).T
         logits = self.classifier(self.drop_out(pooled, deterministic=not train, rngs=rngs))
-        return out | {"features": features, "pooled": pooled, "logits": logits}
+        out |= {"features": features, "pooled": pooled, "logits": logits}
+        if not train:
+            weights = self.classifier.kernel[...][:, logits.argmax(axis=1)]
+            out["class_activation"] = jnp.einsum("cbmtv,cb->bmtv", features.astype(parameter_dtype), weights)
+        return out

@@ -16,7 +16,7 @@ from rgbd_jax.models.baseline_gcn import BaselineGCN
 from rgbd_jax.models.ctrgcn import CTRGCN
 from rgbd_jax.models.gap import GAP
 from rgbd_jax.preprocess import skeleton as preprocess
-from rgbd_jax.report.pictures import motion_picture, skeleton_picture
+from rgbd_jax.report.pictures import joint_activation_picture, motion_picture, skeleton_picture
 from rgbd_jax.skeleton_layouts import CHOICES, LAYOUTS, NW_UCLA
 from rgbd_jax.streams import ALL, STREAMS, stream_of
 from rgbd_jax.tasks.task import Batch, Outputs, compute_dtype
@@ -24,6 +24,8 @@ from rgbd_jax.tasks.text_supervision import TextSupervision
 
 NETWORKS = {"ctrgcn": CTRGCN, "gap": GAP, "baseline_gcn": BaselineGCN}
 FEEDERS = ("ntu", "ucla")
+# The output that says which joints mattered.
+ACTIVATION = "class_activation"
 # Folded into the key of a clip, which the feeder splits: another number than it may use.
 _FLIP = 1 << 16
 
@@ -34,7 +36,6 @@ class SkeletonTask:
     published = ()
     published_warm_up = None
     trunks: ClassVar = {}
-    pictured = ()
     streams = ()
 
     def __init__(self, config: ConfigDict, data: Any, *, training: bool):
@@ -67,6 +68,8 @@ class SkeletonTask:
         self._config = config
         self._num_classes = data.num_classes
         self._text = TextSupervision(config, data, training=training)
+        # Of descriptions, scores are no sum over the joints.
+        self.pictured = () if self._text.scores else (ACTIVATION,)
 
     @property
     def reported(self) -> tuple[str, ...]:
@@ -160,15 +163,20 @@ class SkeletonTask:
         return self._text.scores(outputs) if self._text.scores else outputs["logits"]
 
     def pictures(self, inputs: np.ndarray, outputs: dict[str, np.ndarray], sample: int) -> dict[str, Figure]:
-        """The skeleton; of motion, which has no place, its length."""
-        del outputs
+        """The skeleton; of motion, which has no place, its length; and which joints mattered."""
         task, clip = self._config.task, inputs[sample]
         parents = self._layout.parents
         if task.stream.endswith("motion"):
-            return {"motion": motion_picture(clip, f"stream {task.stream}")}
-        if task.stream == "bone":
-            clip = join_bones(clip, parents)
-        return {"skeleton": skeleton_picture(clip, parents, unit="m" if task.feeder == "ntu" else "")}
+            joints = None
+            found = {"motion": motion_picture(clip, f"stream {task.stream}")}
+        else:
+            joints = join_bones(clip, parents) if task.stream == "bone" else clip
+            unit = "m" if task.feeder == "ntu" else ""
+            found = {"skeleton": skeleton_picture(joints, parents, unit=unit)}
+        if ACTIVATION in outputs:
+            activation, of = outputs[ACTIVATION][sample], task.stream.removesuffix("_motion")
+            found["joint_activation"] = joint_activation_picture(activation, clip, joints, parents, of)
+        return found
 
     def common_pictures(self, outputs: dict[str, np.ndarray]) -> dict[str, Figure]:
         del outputs

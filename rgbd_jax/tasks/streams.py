@@ -29,7 +29,6 @@ class StreamsTask:
     published = ()
     published_warm_up = None
     trunks: ClassVar = {}
-    pictured = ()
     streams = STREAMS
     view = "+".join(STREAMS)
 
@@ -46,6 +45,9 @@ class StreamsTask:
             stream: SkeletonTask(of_stream(config, stream), data, training=training) for stream in STREAMS
         }
         self._weights = published_weights(config.data.name, STREAMS)
+        self.pictured = tuple(
+            f"{stream}/{name}" for stream, task in self._tasks.items() for name in task.pictured
+        )
 
     @property
     def _any(self) -> SkeletonTask:
@@ -94,8 +96,14 @@ class StreamsTask:
         return {
             f"{stream}/{name}": figure
             for stream, task in self._tasks.items()
-            for name, figure in task.pictures(inputs[stream], outputs, sample).items()
+            for name, figure in task.pictures(inputs[stream], outputs_of(outputs, stream), sample).items()
         }
 
     def common_pictures(self, outputs: dict[str, np.ndarray]) -> dict[str, Figure]:
         return self._any.common_pictures(outputs)
+
+
+def outputs_of(outputs: dict[str, np.ndarray], stream: str) -> dict[str, np.ndarray]:
+    """What the network of one stream returned, under its own names."""
+    start = f"{stream}/"
+    return {name.removeprefix(start): found for name, found in outputs.items() if name.startswith(start)}

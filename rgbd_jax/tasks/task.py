@@ -30,7 +30,7 @@ class Task(Protocol):
       streams: those of `logits` that come from networks of their own, each with score files of its own, by
         what of the data it sees; the whole is their published sum. Empty where there is but one network.
       pictured: names of the outputs that the pictures are drawn from; those that a network lacks are passed
-        over. The samples are their first axis.
+        over. Outputs within outputs have a slash in their names. The samples are their first axis.
     """
 
     reported: tuple[str, ...]

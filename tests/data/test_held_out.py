@@ -48,6 +48,14 @@ def test_an_epoch_holds_them_alone(data):
         assert sorted(next(batches)["id"]) == sorted(clip for _, clip in labels_and_ids(training))
 
 
+def test_records_are_taken_in_the_order_asked_for(data):
+    everything = loader.open_configured_split(data, "train")
+    taken = everything.take([2, 0])
+    assert labels_and_ids(taken) == [labels_and_ids(everything)[place] for place in (2, 0)]
+    (batch,) = loader.evaluation_batches(taken, batch_size=3)
+    assert batch["id"].tolist() == [*(clip for _, clip in labels_and_ids(taken)), ""]
+
+
 def test_workers_read_the_same(data):
     training = loader.open_training_split(data)
     again = pickle.loads(pickle.dumps(training))

@@ -232,3 +232,16 @@ def test_drop_out():
 
     assert np.abs(run(1, train=True) - run(2, train=True)).max() > 0
     np.testing.assert_array_equal(run(1, train=False), run(2, train=False))
+
+
+def test_the_class_activation_adds_up_to_the_highest_logit():
+    network = BaselineGCN(
+        num_classes=7, layout="ucla20", num_persons=2, base_width=8, stages=(1, 1), rngs=nnx.Rngs(0)
+    )
+    clips = np.random.default_rng(0).standard_normal((3, 8, 2, 20, 3)).astype(np.float32)
+    out = network(clips, train=False)
+    assert out["class_activation"].shape == (3, 2, 4, 20)
+    bias = network.classifier.bias[...][out["logits"].argmax(1)]
+    found = out["class_activation"].mean((1, 2, 3)) + bias
+    np.testing.assert_allclose(found, out["logits"].max(1), rtol=1e-5, atol=1e-6)
+    assert "class_activation" not in network(clips, train=True)

@@ -138,6 +138,39 @@ def test_motion_is_shown_by_its_length():
     np.testing.assert_array_equal(axes.images[0].get_array(), expected)
 
 
+def joint_activation():
+    activation = np.full((2, 4, 25), -1, np.float32)
+    activation[0, 2, 7], activation[0, 1, 3] = 8, 4
+    activation[1] = 100  # of a person who is not there
+    clip = RNG.standard_normal((16, 2, 25, 3)).astype(np.float32)
+    clip[:, 1] = 0
+    return activation, clip
+
+
+def test_joint_activation_is_a_share_of_the_largest_of_those_who_are_there():
+    activation, clip = joint_activation()
+    figure = pictures.joint_activation_picture(activation, clip, clip, NTU_PARENTS, "joint")
+    skeletons, frames, _ = figure.axes
+    expected = np.zeros((25, 16))
+    expected[7, 8:12], expected[3, 4:8] = 1, 0.5
+    np.testing.assert_array_equal(frames.images[0].get_array(), expected)
+    # Moments of two frames: the dots of the fifth and the sixth show the joint in full.
+    shares = [dots.get_array().max() for dots in skeletons.collections]
+    assert shares == [0, 0, 0.5, 0.5, 1, 1, 0, 0]
+
+
+def test_joint_activation_of_what_has_no_place_is_drawn_over_the_frames_alone():
+    activation, clip = joint_activation()
+    figure = pictures.joint_activation_picture(activation, clip, None, NTU_PARENTS, "bone")
+    assert figure.axes[0].get_ylabel() == "bone" and len(figure.axes) == 2
+
+
+def test_a_clip_where_all_speaks_against_the_class_can_be_drawn(tmp_path):
+    clip = np.zeros((3, 1, 25, 3), np.float32)
+    nothing = np.full((1, 1, 25), -1, np.float32)
+    pictures.joint_activation_picture(nothing, clip, clip, NTU_PARENTS, "joint").savefig(tmp_path / "x.png")
+
+
 def test_curves_show_the_epochs_of_both_splits():
     rows = [{"kind": "step", "split": "train", "step": 1, "epoch": 0, "loss": 9.0, "lr": 9.0}]
     for epoch, loss in enumerate((2.0, None, 0.5)):

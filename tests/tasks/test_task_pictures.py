@@ -91,8 +91,12 @@ def test_a_skeleton_is_drawn_as_its_stream_allows(stream):
     config = skeleton_config()
     config.task.stream = stream
     task = make_task(config, types.SimpleNamespace(num_classes=3, num_bodies=2, num_joints=25))
-    figures = task.pictures(random(2, 8, 2, 25, 3), {}, 1)
-    assert list(figures) == ["motion" if stream.endswith("motion") else "skeleton"]
+    clips = random(2, 8, 2, 25, 3)
+    picture = "motion" if stream.endswith("motion") else "skeleton"
+    assert list(task.pictures(clips, {}, 1)) == [picture]
+    assert task.pictured == ("class_activation",)
+    figures = task.pictures(clips, {"class_activation": random(2, 2, 4, 25)}, 1)
+    assert list(figures) == [picture, "joint_activation"]
     assert task.common_pictures({}) == {}
 
 
@@ -100,13 +104,23 @@ def test_all_streams_are_drawn_in_folders_of_their_own():
     config = skeleton_config()
     config.task.stream = "all"
     task = make_task(config, types.SimpleNamespace(num_classes=3, num_bodies=2, num_joints=25))
-    figures = task.pictures({stream: random(2, 8, 2, 25, 3) for stream in STREAMS}, {}, 1)
+    clips = {stream: random(2, 8, 2, 25, 3) for stream in STREAMS}
+    outputs = {name: random(2, 2, 4, 25) for name in task.pictured}
+    figures = task.pictures(clips, outputs, 1)
     assert list(figures) == [
         "joint/skeleton",
+        "joint/joint_activation",
         "bone/skeleton",
+        "bone/joint_activation",
         "joint_motion/motion",
+        "joint_motion/joint_activation",
         "bone_motion/motion",
+        "bone_motion/joint_activation",
     ]
+    for stream in STREAMS:
+        image = figures[f"{stream}/joint_activation"].axes[-2].images[0].get_array()
+        own = np.repeat(outputs[f"{stream}/class_activation"][1, -1], 2, axis=0).T
+        np.testing.assert_allclose(image / image.max(), own / own.max(), rtol=1e-6)
     assert task.common_pictures({}) == {}
 
 

@@ -5,6 +5,7 @@ from rgbd_jax.report.pictures.classes import accuracy_precision_picture
 from rgbd_jax.report.pictures.confusion import confusion_picture
 from rgbd_jax.report.pictures.curves import curves_picture
 from rgbd_jax.report.pictures.frames import activation_picture, feature_map_picture, rank_pooling_picture
+from rgbd_jax.report.pictures.joints import joint_activation_picture
 from rgbd_jax.report.pictures.skeletons import motion_picture, skeleton_picture
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "curves_picture",
     "enhancement_picture",
     "feature_map_picture",
+    "joint_activation_picture",
     "motion_picture",
     "rank_pooling_picture",
     "similarity_picture",
