@@ -22,8 +22,14 @@ COMMANDS = [
     for block in re.findall(r"^```bash\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
 ]
-MODULES = ("rgbd_jax.main", "rgbd_jax.prepare", "rgbd_jax.embed", "rgbd_jax.ensemble", "rgbd_jax.bench")
-
+MODULES = (
+    "rgbd_jax.main",
+    "rgbd_jax.prepare",
+    "rgbd_jax.embed",
+    "rgbd_jax.ensemble",
+    "rgbd_jax.export",
+    "rgbd_jax.bench",
+)
 
 CONFIG_COMMANDS = [
     pytest.param(path, line, id=f"{path.name}: {line}")
@@ -96,7 +102,7 @@ def check_module(name, arguments):
     if config_arguments.file is not None:
         config_arguments.load()
     else:
-        without = name in ("rgbd_jax.prepare", "rgbd_jax.embed", "rgbd_jax.ensemble")
+        without = name in ("rgbd_jax.prepare", "rgbd_jax.embed", "rgbd_jax.ensemble", "rgbd_jax.export")
         assert without or given.mode == "eval", "--config is missing"
 
 
