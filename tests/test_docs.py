@@ -29,8 +29,11 @@ MODULES = (
     "rgbd_jax.embed",
     "rgbd_jax.ensemble",
     "rgbd_jax.convert",
+    "rgbd_jax.export",
     "rgbd_jax.bench",
 )
+# Those that need no config, having a checkpoint or none.
+WITHOUT_CONFIG = {f"rgbd_jax.{name}" for name in ("predict", "prepare", "embed", "ensemble", "export")}
 
 
 CONFIG_COMMANDS = [
@@ -104,8 +107,7 @@ def check_module(name, arguments):
     if config_arguments.file is not None:
         config_arguments.load()
     else:
-        without = name in ("rgbd_jax.predict", "rgbd_jax.prepare", "rgbd_jax.embed", "rgbd_jax.ensemble")
-        without |= getattr(given, "direction", "") == "to_torch"
+        without = name in WITHOUT_CONFIG or getattr(given, "direction", "") == "to_torch"
         assert without or given.mode == "eval", "--config is missing"
 
 

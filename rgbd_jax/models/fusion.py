@@ -52,7 +52,8 @@ class FusionNet(nnx.Module):
         Returns:
           fused, rgb, depth: logits (B, K). For the losses: distillation, the sum of both trunks' (B,);
           rgb_features, depth_features and decoded, what the autoencoder makes of both (B, 512); rgb_modality
-          and depth_modality, how much each is taken for RGB, as logits (B,). For pictures, with rgb_ and
+          and depth_modality, how much each is taken for RGB, as logits (B,); attention_gap (B,), the smaller
+          of both trunks. For pictures, with rgb_ and
           depth_ before the name: attention_small, _media, _large and enhancement of `TemporalNetwork`,
           mixed_4b and mixed_5c of `SpatialNetwork`. All at least in float32.
 
@@ -76,6 +77,7 @@ class FusionNet(nnx.Module):
             out[f"{name}_modality"] = self.modality(dropped)[:, 0]
         out["fused"], out["decoded"] = self.autoencoder(features["rgb"], features["depth"], train=train)
         out["distillation"] = clips["rgb"]["distillation"] + clips["depth"]["distillation"]
+        out["attention_gap"] = jnp.minimum(clips["rgb"]["attention_gap"], clips["depth"]["attention_gap"])
         for name in MODALITIES:
             pictures = frames[name] | clips[name]
             out |= {f"{name}_{key}": pictures[key] for key in pictures.keys() & set(PICTURES)}

@@ -132,9 +132,9 @@ class I3DWTrans(Trunk):
         Returns:
           small, media, large: the branches' logits (B, K); distillation: the loss of each sample (B,); and
           what pictures show: attention_small, _media, _large and enhancement of `TemporalNetwork`, features,
-          mixed_4b and mixed_5c of `SpatialNetwork`. With a text width, what `TextHeads` makes of the mean of
-          the branches' features; with a text tower, in training, class_texts (5, K, W). All at least in
-          float32.
+          mixed_4b and mixed_5c of `SpatialNetwork`; attention_gap (B,) of `TemporalNetwork`. With a text
+          width, what `TextHeads` makes of the mean of the branches' features; with a text tower, in training,
+          class_texts (5, K, W). All at least in float32.
 
         Raises:
           ValueError: if the clip does not have clip_length frames or the heat map does not fit.

@@ -36,10 +36,10 @@ class FeatureGate(nnx.Module):
         Returns:
           (B, C), between 0 and 1.
         """
-        query = self.query(mean).reshape(len(x), self.heads, HEAD_WIDTH)
+        query = self.query(mean).reshape(x.shape[0], self.heads, HEAD_WIDTH)
         key = self.key.kernel[...].reshape(-1, self.heads, HEAD_WIDTH)
         over_time = jnp.einsum("bhd,thd->bht", query, key) * HEAD_WIDTH**-0.5
-        scores = jnp.matmul(over_time, x).reshape(len(x), -1)
+        scores = jnp.matmul(over_time, x).reshape(x.shape[0], -1)
         if self.heads > 1:
             scores = self.drop_out(scores, deterministic=not train, rngs=rngs)
             scores = self.merge_norm(self.merge(scores))

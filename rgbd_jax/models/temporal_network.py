@@ -42,16 +42,17 @@ class TemporalBranch(nnx.Module):
 
     def __call__(
         self, x: jax.Array, *, train: bool, rngs: nnx.Rngs | None = None
-    ) -> tuple[jax.Array, jax.Array]:
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """
         Args:
           x: the chosen frames (B, S, C).
 
         Returns:
-          The class token after the last block (B, C), at least in float32, and the attention of the third
-          block, or of the last of fewer (B, heads, 1 + S, 1 + S).
+          The class token after the last block (B, C), at least in float32; the attention of the third block,
+          or of the last of fewer (B, heads, 1 + S, 1 + S); and the smallest gap of all blocks (B,), see
+          `transformer.smallest_gap`.
         """
-        token = jnp.broadcast_to(self.class_token[...].astype(x.dtype), (len(x), 1, x.shape[2]))
+        token = jnp.broadcast_to(self.class_token[...].astype(x.dtype), (x.shape[0], 1, x.shape[2]))
         tokens = jnp.concatenate([token, x], axis=1)
         tokens = tokens + jnp.broadcast_to(self.positions[...], tokens.shape).astype(x.dtype)
         tokens = self.local(tokens, train=train)
@@ -63,11 +64,12 @@ class TemporalBranch(nnx.Module):
         def run(tokens, variables_and_key):
             variables, key = variables_and_key
             block_rngs = nnx.Rngs(dropout=key) if drops else None
-            return nnx.merge(graph, variables)(tokens, train=train, rngs=block_rngs)
+            tokens, attention, gap = nnx.merge(graph, variables)(tokens, train=train, rngs=block_rngs)
+            return tokens, (attention, gap)
 
-        tokens, attention = jax.lax.scan(run, tokens, (stacked, keys))
+        tokens, (attention, gaps) = jax.lax.scan(run, tokens, (stacked, keys))
         shown = attention[min(SHOWN_BLOCK, num_blocks - 1)]
-        return tokens[:, 0].astype(self.class_token.dtype), shown
+        return tokens[:, 0].astype(self.class_token.dtype), shown, gaps.min(0)
 
 
 class TemporalNetwork(nnx.Module):
@@ -121,15 +123,16 @@ class TemporalNetwork(nnx.Module):
 
         Returns:
           small, media, large: (B, C), the branches' features; distillation (B,); attention_small, _media and
-          _large (B, heads, 1 + S, 1 + S); and with recoupling its weights, enhancement (B, T, C). All at
-          least in float32. Features and attention are means over `eval_draws`, if there are any.
+          _large (B, heads, 1 + S, 1 + S); attention_gap (B,), the smallest of all branches, see
+          `transformer.smallest_gap`; and with recoupling its weights, enhancement (B, T, C). All at least in
+          float32. Features and attention are means over `eval_draws`, if there are any.
 
         Raises:
           ValueError: if T is not what the network was made for.
         """
         if x.shape[1] != self.clip_length:
             raise ValueError(f"a clip of {x.shape[1]} frames; the network was made for {self.clip_length}")
-        out = {}
+        out, gaps = {}, []
         if self.recoupling is not None:
             x, student, out["enhancement"] = self.recoupling(x, train=train, rngs=rngs)
         for place, (name, count) in enumerate(zip(BRANCHES, self.frames, strict=True)):
@@ -141,15 +144,18 @@ class TemporalNetwork(nnx.Module):
             if self.eval_draws and not train:
                 # The same draws for every clip of every evaluation.
                 keys = jax.random.split(jax.random.key(place), self.eval_draws)
-                seen = jax.tree.map(lambda draws: draws.mean(0), jax.lax.map(see, keys))
+                features, attention, gap = jax.lax.map(see, keys)
+                features, attention, gap = features.mean(0), attention.mean(0), gap.min(0)
             else:
-                seen = see(rngs.dropout() if train and rngs is not None else None)
-            out[name], out[f"attention_{name}"] = seen
+                features, attention, gap = see(rngs.dropout() if train and rngs is not None else None)
+            out[name], out[f"attention_{name}"] = features, attention
+            gaps.append(gap)
+        out["attention_gap"] = functools.reduce(jnp.minimum, gaps)
         if self.recoupling is not None:
             teacher = sum(out[name] for name in BRANCHES) / len(BRANCHES)
             out["distillation"] = distillation(student, teacher, self.temper)
         else:
-            out["distillation"] = jnp.zeros(len(x))
+            out["distillation"] = jnp.zeros(x.shape[0])
         return out
 
 

@@ -25,5 +25,5 @@ class TextHeads(nnx.Module):
 
     def __call__(self, x: jax.Array) -> dict[str, jax.Array]:
         """(B, C) to text_features (5, B, W) and logit_scale (5,), in the order of `TEXT_FEATURES`."""
-        described = self.projection(x).reshape(len(x), len(TEXT_FEATURES), -1)
+        described = self.projection(x).reshape(x.shape[0], len(TEXT_FEATURES), -1)
         return {"text_features": described.swapaxes(0, 1), "logit_scale": self.logit_scale[...]}

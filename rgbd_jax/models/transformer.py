@@ -30,25 +30,28 @@ class KNNAttention(nnx.Module):
 
     def __call__(
         self, x: jax.Array, *, train: bool, rngs: nnx.Rngs | None = None
-    ) -> tuple[jax.Array, jax.Array]:
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """
         Args:
           x: tokens (B, N, C).
 
         Returns:
-          y (B, N, C), and what each query takes of each key (B, heads, N, N), at least in float32.
+          y (B, N, C); what each query takes of each key (B, heads, N, N); and `smallest_gap` (B,). These two
+          at least in float32.
         """
         batch, tokens, _ = x.shape
         qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, HEAD_WIDTH)
         query, key, value = qkv.transpose(2, 0, 3, 1, 4)
         dtype = self.qkv.kernel.dtype
         scores = jnp.matmul(query, key.swapaxes(2, 3), preferred_element_type=dtype) * HEAD_WIDTH**-0.5
+        gap = jnp.full(batch, jnp.inf, scores.dtype)
         if self.knn_ratio:
             nearest = largest(scores, max(int(tokens * self.knn_ratio), 1))
+            gap = smallest_gap(scores, nearest)
             scores = jnp.where(nearest, scores, -jnp.inf)
         weights = jax.nn.softmax(scores)
         y = jnp.matmul(weights.astype(x.dtype), value).swapaxes(1, 2).reshape(batch, tokens, -1)
-        return self.drop_out(self.out(y), deterministic=not train, rngs=rngs), weights
+        return self.drop_out(self.out(y), deterministic=not train, rngs=rngs), weights, gap
 
 
 def largest(scores: jax.Array, k: int) -> jax.Array:
@@ -68,6 +71,24 @@ def largest(scores: jax.Array, k: int) -> jax.Array:
     return ahead.sum(-1, dtype=jnp.int32) < k
 
 
+def smallest_gap(scores: jax.Array, nearest: jax.Array) -> jax.Array:
+    """How far the last key that is seen is ahead of the first that is not, where it is least. No gradient.
+
+    Where this is as small as rounding, another order of the arithmetic may show other keys.
+
+    Args:
+      scores: (B, heads, N, N).
+      nearest: which of them are seen, bool, the same shape.
+
+    Returns:
+      (B,); infinite where all are seen.
+    """
+    scores = jax.lax.stop_gradient(scores)
+    last = jnp.where(nearest, scores, jnp.inf).min(-1)
+    following = jnp.where(nearest, -jnp.inf, scores).max(-1)
+    return (last - following).min((1, 2))
+
+
 class EncoderLayer(nnx.Module):
     """Attention and a two-layer network, both after a layer norm and around them a residual connection."""
 
@@ -82,13 +103,13 @@ class EncoderLayer(nnx.Module):
 
     def __call__(
         self, x: jax.Array, *, train: bool, rngs: nnx.Rngs | None = None
-    ) -> tuple[jax.Array, jax.Array]:
-        """(B, N, C) to the same, and the attention's weights (B, heads, N, N)."""
-        y, weights = self.attention(self.attention_norm(x), train=train, rngs=rngs)
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """(B, N, C) to the same, the attention's weights (B, heads, N, N) and its gap (B,)."""
+        y, weights, gap = self.attention(self.attention_norm(x), train=train, rngs=rngs)
         x = x + y
         y = nnx.gelu(self.expand(self.norm(x)), approximate=False)
         y = self.contract(self.drop_out(y, deterministic=not train, rngs=rngs))
-        return x + self.drop_out(y, deterministic=not train, rngs=rngs), weights
+        return x + self.drop_out(y, deterministic=not train, rngs=rngs), weights, gap
 
 
 class LocalMixing(nnx.Module):

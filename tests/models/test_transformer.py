@@ -9,7 +9,7 @@ from golden import motion_cases
 from golden.motion_networks import port, relative_error
 from golden.weights import golden_array
 
-from rgbd_jax.models.transformer import EncoderLayer, KNNAttention, LocalMixing, largest
+from rgbd_jax.models.transformer import EncoderLayer, KNNAttention, LocalMixing, largest, smallest_gap
 from rgbd_jax.weights.motion_rgbd import attention_rules, encoder_rules, inception_rules
 
 
@@ -25,11 +25,11 @@ def test_attention(name):
     )
 
     def objective(params, x):
-        (y, scores), _ = network({"params": params}, x, train=False)
-        return (y * case.inputs["cot"]).sum(), {"y": y, "scores": scores}
+        (y, scores, gap), _ = network({"params": params}, x, train=False)
+        return (y * case.inputs["cot"]).sum(), ({"y": y, "scores": scores}, gap)
 
     run = jax.jit(jax.value_and_grad(objective, argnums=(0, 1), has_aux=True))
-    (_, out), (grads, grad_x) = run(network.variables["params"], case.inputs["x"])
+    (_, (out, gap)), (grads, grad_x) = run(network.variables["params"], case.inputs["x"])
     for output, ours in out.items():
         case.check(output, ours)
     assert relative_error(grad_x, case.outputs["grad_x"]) <= motion_cases.RELATIVE_NORM
@@ -38,6 +38,9 @@ def test_attention(name):
     np.testing.assert_allclose(norm, expected, rtol=motion_cases.RELATIVE_NORM)
     if ratio:
         assert np.all((out["scores"] > 0).sum(-1) == case.params["k"])
+        np.testing.assert_allclose(gap.min(), case.outputs["knn_min_gap"], rtol=0, atol=2e-6)
+    else:
+        assert np.all(np.isinf(gap))
 
 
 @pytest.mark.parametrize("name", motion_cases.names("multiscale_block"))
@@ -89,17 +92,25 @@ def test_largest():
     assert np.all(np.where(kept, scores, np.inf).min(-1) > np.where(kept, -np.inf, scores).max(-1))
 
 
+def test_smallest_gap():
+    """Of each sample by itself; where all keys are seen there is none."""
+    scores = jnp.array([[[[3.0, 1.0, 2.0], [0.0, 5.0, 4.5]]], [[[7.0, 1.0, 7.0], [0.0, 9.0, 5.0]]]])
+    gaps = smallest_gap(scores, jax.vmap(lambda sample: largest(sample, 1))(scores))
+    np.testing.assert_array_equal(gaps, [0.5, 0.0])
+    np.testing.assert_array_equal(smallest_gap(scores, jnp.ones(scores.shape, bool)), [np.inf, np.inf])
+
+
 def test_attention_in_bfloat16():
     """The softmax stays in float32."""
     attention = KNNAttention(64, heads=2, knn_ratio=0.5, drop_out=0.1, rngs=nnx.Rngs(0))
     x = jnp.asarray(golden_array("x", (2, 9, 64), "normal"))
-    y, weights = jax.jit(lambda x: attention(x, train=False))(x.astype(jnp.bfloat16))
-    assert (y.dtype, weights.dtype) == (jnp.bfloat16, jnp.float32)
+    y, weights, gap = jax.jit(lambda x: attention(x, train=False))(x.astype(jnp.bfloat16))
+    assert (y.dtype, weights.dtype, gap.dtype) == (jnp.bfloat16, jnp.float32, jnp.float32)
     np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-6)
 
 
 def test_one_key_at_least():
     attention = KNNAttention(64, heads=2, knn_ratio=0.1, drop_out=0.1, rngs=nnx.Rngs(0))
     x = jnp.asarray(golden_array("x", (2, 5, 64), "normal"))
-    _, weights = jax.jit(lambda x: attention(x, train=False))(x)
+    _, weights, _ = jax.jit(lambda x: attention(x, train=False))(x)
     np.testing.assert_array_equal(weights.max(-1), 1)
