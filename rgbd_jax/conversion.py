@@ -20,9 +20,9 @@ from rgbd_jax.config import ConfigArguments, from_dict
 from rgbd_jax.data.builders import builder_class
 from rgbd_jax.data.loader import open_configured_split
 from rgbd_jax.errors import UserError
-from rgbd_jax.models.skeleton_graph import LAYOUTS
 from rgbd_jax.published_config import check_network, check_sizes, needed_keys, network_key
 from rgbd_jax.report.files import new_folder, replacing, to_json
+from rgbd_jax.skeleton_layouts import LAYOUTS
 from rgbd_jax.tasks import make_task
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Description, describe, load_weights, run_of, save_weights

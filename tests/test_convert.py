@@ -18,7 +18,7 @@ from rgbd_jax.data.builders import builder_class, synthetic
 from rgbd_jax.data.random_clips import configured_shape
 from rgbd_jax.errors import UserError
 from rgbd_jax.main import main as evaluate
-from rgbd_jax.models.skeleton_graph import LAYOUTS
+from rgbd_jax.skeleton_layouts import LAYOUTS
 from rgbd_jax.tasks import make_task
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Description, describe, load_weights, save_weights

@@ -1,19 +1,16 @@
 """Recordings of joints."""
 
 import dataclasses
-from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from rgbd_jax.config import check_choice
 from rgbd_jax.data.builders import builder_class
-from rgbd_jax.data.formats.joint_archive import check_joints, read_joint_archive
-from rgbd_jax.data.formats.ntu_skeleton import read_ntu_skeleton
-from rgbd_jax.data.formats.nw_ucla_json import read_nw_ucla_json
+from rgbd_jax.data.formats.joint_archive import check_joints
+from rgbd_jax.data.joint_files import JOINT_FILES, read_joints
 from rgbd_jax.data.loader import Batch
-from rgbd_jax.data.ntu.actors import NoActor, centre, find_actors
+from rgbd_jax.data.ntu.actors import NoActor, centre
 from rgbd_jax.data.skeleton_split import SkeletonSplit
 from rgbd_jax.errors import UserError
 from rgbd_jax.recordings.given import Given
@@ -24,23 +21,9 @@ from rgbd_jax.skeleton_layouts import CHOICES, LAYOUTS, SkeletonLayout
 _FRAMES_STEP = 256
 
 
-def _actors(path: Path) -> np.ndarray:
-    """Who acts in a capture of NTU RGB+D, (T, M, V, 3)."""
-    try:
-        return find_actors(read_ntu_skeleton(path))
-    except NoActor as reason:
-        raise UserError(f"{path}: {reason}") from reason
-
-
 class SkeletonReader(Reader):
     """Reads `.skeleton` files of NTU RGB+D, `.json` files of NW-UCLA, `.npz` files of joints, and arrays
     (T, V, 3) or (T, M, V, 3)."""
-
-    READERS: ClassVar = {
-        ".skeleton": _actors,
-        ".json": read_nw_ucla_json,
-        ".npz": read_joint_archive,
-    }
 
     def __init__(self, config: ConfigDict, class_names: tuple[str, ...]):
         model = config.model
@@ -93,13 +76,15 @@ class SkeletonReader(Reader):
 
     def _joints(self, given: Given) -> np.ndarray:
         path = given.paths[0]
-        read = self.READERS.get(path.suffix.lower())
-        if len(given.paths) > 1 or read is None or path.is_dir():
+        if len(given.paths) > 1 or path.suffix.lower() not in JOINT_FILES or path.is_dir():
             raise UserError(
-                f"{given}: is no file of joints; the network reads {', '.join(self.READERS)} of"
+                f"{given}: is no file of joints; the network reads {', '.join(JOINT_FILES)} of"
                 f" {self.layout.num_joints} joints ({self.layout.name})"
             )
-        joints = read(path)
+        try:
+            joints = read_joints(path)
+        except NoActor as reason:
+            raise UserError(f"{path}: {reason}") from reason
         if given.end is not None and given.end > len(joints):
             raise UserError(f"{path}: ends after {len(joints)} frames; frames to {given.end} are needed")
         if path.suffix.lower() == ".skeleton":

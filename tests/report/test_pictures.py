@@ -149,7 +149,7 @@ def joint_activation():
 
 def test_joint_activation_is_a_share_of_the_largest_of_those_who_are_there():
     activation, clip = joint_activation()
-    figure = pictures.joint_activation_picture(activation, clip, clip, NTU_PARENTS, "joint")
+    figure = pictures.joint_activation_picture(activation, clip, clip, NTU.parents, "joint")
     skeletons, frames, _ = figure.axes
     expected = np.zeros((25, 16))
     expected[7, 8:12], expected[3, 4:8] = 1, 0.5
@@ -161,14 +161,14 @@ def test_joint_activation_is_a_share_of_the_largest_of_those_who_are_there():
 
 def test_joint_activation_of_what_has_no_place_is_drawn_over_the_frames_alone():
     activation, clip = joint_activation()
-    figure = pictures.joint_activation_picture(activation, clip, None, NTU_PARENTS, "bone")
+    figure = pictures.joint_activation_picture(activation, clip, None, NTU.parents, "bone")
     assert figure.axes[0].get_ylabel() == "bone" and len(figure.axes) == 2
 
 
 def test_a_clip_where_all_speaks_against_the_class_can_be_drawn(tmp_path):
     clip = np.zeros((3, 1, 25, 3), np.float32)
     nothing = np.full((1, 1, 25), -1, np.float32)
-    pictures.joint_activation_picture(nothing, clip, clip, NTU_PARENTS, "joint").savefig(tmp_path / "x.png")
+    pictures.joint_activation_picture(nothing, clip, clip, NTU.parents, "joint").savefig(tmp_path / "x.png")
 
 
 def test_curves_show_the_epochs_of_both_splits():

@@ -25,8 +25,8 @@ SIZES = ("num_bodies", "num_joints")
 class CustomSkeletons(OwnLists, SkeletonBuilder):
     """Any recordings of joints in one of the known layouts, of one or more people.
 
-    Clips are moved so that the centre of the first person is at the origin in the first frame. Recordings in
-    which nobody is are left out.
+    Frames without anybody are cut, and recordings that have no others are left out. Clips are moved so that
+    the centre of the first person is at the origin in the first frame.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -68,7 +68,7 @@ class CustomSkeletons(OwnLists, SkeletonBuilder):
         try:
             joints = read_joints(found[0])[: clip.num_frames]
             layout = layout_of(joints.shape[2])
-            joints = centre(joints, layout.centre)
+            joints = centre(joints[joints.any(axis=(1, 2, 3))], layout.centre)
         except NoActor as reason:
             raise LeftOut(f"{line}: is left out: {reason}") from reason
         except KeyError as error:
