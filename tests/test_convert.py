@@ -12,7 +12,7 @@ from golden.motion_networks import compute, jit_network
 from golden.weights import golden_array
 
 from rgbd_jax import published_config
-from rgbd_jax.config import from_dict, load_file
+from rgbd_jax.config import from_dict, load_file, override
 from rgbd_jax.convert import main
 from rgbd_jax.data.builders import builder_class, synthetic
 from rgbd_jax.data.random_clips import configured_shape
@@ -38,7 +38,6 @@ SKELETONS = {
     "ntu60_joint": (f"{GAP}ntu60_xsub.py:joint", (2, 3, 64, 25, 2)),
     "ntu60_bone": (f"{GAP}ntu60_xview.py:bone", (2, 3, 64, 25, 2)),
 }
-SLOW_SKELETONS = ("ucla_bone", "ctrgcn_ntu60", "ntu60_joint", "ntu60_bone")
 SMALL = ("--config.model.num_blocks=3", "--config.model.frames=(4, 8, 12)")
 VIDEOS = {
     "i3d_small": ("configs/rgbd/ntu_cs.py:rgb", SMALL),
@@ -81,7 +80,7 @@ def scores_of(checkpoint, inputs, *, double=False):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW_SKELETONS else []) for name in SKELETONS],
+    [pytest.param(name, marks=[pytest.mark.slow] if name != "ucla_joint" else []) for name in SKELETONS],
 )
 def test_skeletons(name, golden, tmp_path):
     config, shape = SKELETONS[name]
@@ -97,10 +96,8 @@ def test_skeletons(name, golden, tmp_path):
     assert_same(read_pytorch(back), tensors)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] if name != "i3d_small" else []) for name in VIDEOS],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VIDEOS)
 def test_videos(name, tmp_path):
     """As the published program saves them, from several devices and with what else a file holds."""
     config, overrides = VIDEOS[name]
@@ -151,16 +148,25 @@ CONFIG = "--config=configs/demo.py:debug"
 BASELINE = "--config.model.name=baseline_gcn"
 
 
-@pytest.fixture(scope="module")
-def weights():
-    """A small baseline GCN of the demo's classes, as the published program would call its tensors."""
+def baseline_config():
     config = load_file("configs/demo.py:debug")
     config.model.name = "baseline_gcn"
+    return config
+
+
+def fresh_tensors(config, key):
+    """What the published program would call the tensors of a new network."""
     network = Network(make_task(config, configured_shape(config.data)).network(nnx.Rngs(3)))
     variables = {"params": network.params, "batch_stats": network.batch_stats}
-    tensors = invert(variables, NETWORKS["baseline_gcn"].rules)
+    tensors = invert(variables, NETWORKS[key].rules)
     counters = all_counters(tensors, {}, 42)
     return tensors | {name: np.array(count, np.int64) for name, count in counters.items()}
+
+
+@pytest.fixture(scope="module")
+def weights():
+    """Of a small baseline GCN of the demo's classes."""
+    return fresh_tensors(baseline_config(), "baseline_gcn")
 
 
 @pytest.fixture
@@ -209,6 +215,21 @@ def test_a_converted_folder_is_evaluated_by_its_path_alone(file, tmp_path, monke
     assert_same(read_pytorch(tmp_path / "back.pt"), read_pytorch(tmp_path / "weights.pt"))
 
 
+@pytest.mark.parametrize("modality, key", [("depth", "i3dwtrans"), ("fusion", "fusionnet")])
+def test_small_video_networks(modality, key, tmp_path, any_size):
+    config = f"configs/demo_rgbd.py:{modality},debug"
+    tensors = fresh_tensors(load_file(config), key)
+    source, folder, back = (tmp_path / path for path in ("first.pth.tar", "converted", "back.pth.tar"))
+    model = {f"module.{name}": tensor for name, tensor in tensors.items()}
+    write_pytorch(source, {"model": model, "optimizer": {}, "epoch": 31, "bestacc": 0.5})
+    main(["to_orbax", f"--config={config}", str(source), str(folder)])
+    assert (describe(folder).epoch, describe(folder).step) == (30, 42)
+    main(["to_torch", str(folder), str(back)])
+    written = load_pytorch(back)
+    assert_same(written["model"], tensors)
+    assert (written["epoch"], written["bestacc"]) == (31, 0.5)
+
+
 def test_the_report_says_what_went_where(file, weights, tmp_path, any_size):
     folder = tmp_path / "converted"
     main(["to_orbax", CONFIG, BASELINE, file(), str(folder)])
@@ -227,8 +248,7 @@ def test_the_report_says_what_went_where(file, weights, tmp_path, any_size):
 
 
 def test_what_was_trained_here_counts_its_steps(weights, tmp_path, any_size):
-    config = load_file("configs/demo.py:debug")
-    config.model.name = "baseline_gcn"
+    config = baseline_config()
     shape = configured_shape(config.data)
     network = Network(make_task(config, shape).network(nnx.Rngs(3)))
     names = tuple(map(str, range(shape.num_classes)))
@@ -258,6 +278,22 @@ def test_one_message_names_the_renamed_the_reshaped_and_the_missing(file, weight
         "params/input_norm/bias: no tensor fills it",
     ):
         assert part in message
+
+
+@pytest.mark.parametrize(
+    ("config", "overrides", "names", "needed"),
+    [
+        ("ntu120_xsub.py:joint,plain", (), ("l1.gcn1.alpha",), {"model.adaptive": False}),
+        ("ntu120_xsub.py:joint", (), ("l1.gcn1.PA", "part_list.0.weight"), {"text.width": 512}),
+        ("nw_ucla.py:bone", (), ("l1.gcn1.PA",), {"parity": ("ucla_bones",)}),
+        ("nw_ucla.py:joint", ("parity=('all',)",), ("l1.gcn1.PA",), {"model.k": 6}),
+        ("nw_ucla.py:joint", ("model.k=7", "parity=('ucla_bones',)"), ("l1.gcn1.PA",), {}),
+    ],
+)
+def test_what_the_weights_need(config, overrides, names, needed):
+    config = override(load_file(GAP + config), [f"--config.{text}" for text in overrides])
+    tensors = dict.fromkeys(names, np.zeros((512, 1)))
+    assert published_config.needed_keys(config, tensors) == needed
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def load_pytorch(path: Path) -> Any:
             for _ in range(2):  # the version of the format; the sizes of numbers on that machine
                 RestrictedUnpickler(file).load()
             return _Sequence(file).load()
-    raise UserError(f"{path}: is no file of weights; those of PyTorch and .safetensors are read")
+        raise ValueError("it is none of PyTorch, or ends early; these and .safetensors are read")
 
 
 def _starts_with_magic(file: BinaryIO) -> bool:
