@@ -1,6 +1,7 @@
 """The command `rgbd_jax.predict`, and the same from Python: what evaluation finds, on one's own clips."""
 
 import csv
+import functools
 import io
 import json
 import os
@@ -17,6 +18,7 @@ from data.video_files import frame, write_list, write_video
 from untrained_run import save_untrained
 
 import rgbd_jax
+from rgbd_jax import predictor
 from rgbd_jax.config import ConfigArguments, load_file, override
 from rgbd_jax.data.builders import synthetic
 from rgbd_jax.data.builders.custom import Custom
@@ -26,6 +28,14 @@ from rgbd_jax.evaluate import evaluate
 from rgbd_jax.predict import main
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import resolve
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded_once():
+    """Each network is built and compiled by one test for all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predictor, "Predictor", functools.cache(predictor.Predictor))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +133,7 @@ def test_joints_have_the_scores_of_evaluation(skeleton_run, skeletons, clips, mo
 def test_video_has_the_scores_of_evaluation(colour_run, data_dir, monkeypatch, caplog):
     """Videos of other lengths; the second is recognised without compiling anything."""
     expected, _ = evaluated(colour_run, monkeypatch)
+    predictor.Predictor.cache_clear()
     network = rgbd_jax.load(colour_run)
     compiled = []
     for name in ("a", "b"):
@@ -264,7 +275,7 @@ def mistakes(tmp_path, skeleton_run, colour_run, clips):
     (older / "checkpoints").mkdir(parents=True)
     copied = older / "checkpoints" / "1"
     subprocess.run(["cp", "-r", str(skeleton_run / "checkpoints" / "1"), str(copied)], check=True)
-    metadata = next(path for path in copied.rglob("*") if path.is_file() and b'"format"' in path.read_bytes())
+    metadata = copied / "_CHECKPOINT_METADATA"
     metadata.write_text(re.sub(r'"format": ?1', '"format": 0', metadata.read_text()))
     joints, colour = f"--checkpoint={skeleton_run}", f"--checkpoint={colour_run}"
     return [

@@ -16,7 +16,7 @@ def save_untrained(workdir: Path, config: ConfigDict) -> Path:
     """Save the checkpoint of a run before its first step, and return the run's folder."""
     split = open_training_split(config.data)
     experiment = Experiment.build(config, split, 1, make_mesh(jax.devices()[:1]))
-    loader = iter(MapDataset.range(2).repeat().batch(1).to_iter_dataset())
+    loader = iter(MapDataset.range(2).batch(1).to_iter_dataset())
     with Checkpoints(workdir / "checkpoints", best_metric="top1") as checkpoints:
         description = Description(config.to_dict(), tuple(split.class_names), {}, step=1, epoch=0)
         checkpoints.save(experiment.initial_state(), loader, description, {"top1": 0.5})
