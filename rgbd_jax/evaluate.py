@@ -66,7 +66,8 @@ def evaluate(
     Raises:
       UserError: if checkpoint, config and data do not belong together.
     """
-    began = surroundings()
+    run = run_of(checkpoint)
+    began, sessions = (surroundings(), read_sessions(run)) if report else ({}, [])
     description = describe(checkpoint)
     config = config_arguments.load(default=from_dict(description.config))
     data = config.data
@@ -89,7 +90,6 @@ def evaluate(
         scores = make_scorer(config, task, network, split, mesh, errors)(*weights, description.epoch)
     except OutsideError as error:
         raise OutsideError(f"{error}; nothing was saved") from error
-    run = run_of(checkpoint)
     folder = run / "eval"
     extra = {
         "checkpoint_step": description.step,
@@ -99,16 +99,7 @@ def evaluate(
     remove(folder / REPORT)  # of an earlier evaluation, as are these
     remove_folder(folder / "pictures")
     metrics = write_evaluation(folder, scores, extra)
-    origin = Origin(
-        run=run.name,
-        config=leaves(config),
-        step=description.step,
-        epoch=description.epoch,
-        num_parameters=sum(leaf.size for leaf in jax.tree.leaves(network.params)),
-        sessions=read_sessions(run),
-        evaluated=began,
-    )
-    drawn = []
+    stated, drawn = leaves(config), []
     if report:
         config.visualize = config.visualize or REPORTED_SAMPLES
         # Which record a score belongs to is only known where none was left out.
@@ -120,6 +111,15 @@ def evaluate(
             viewed = make_viewer(config, task, network, split, mesh, errors)(*weights, description.epoch)
             drawn = write_sample_pictures(pictures, task, split, viewed, min(config.visualize, len(split)))
     if report:
+        origin = Origin(
+            run=run.name,
+            config=stated,
+            step=description.step,
+            epoch=description.epoch,
+            num_parameters=sum(leaf.size for leaf in jax.tree.leaves(network.params)),
+            sessions=sessions,
+            evaluated=began,
+        )
         log = run / "metrics.jsonl"
         samples = [
             DrawnSample(name, folder / "pictures" / file_name(number, name))

@@ -68,12 +68,8 @@ def test_the_log_has_the_ensemble_and_its_streams(run):
 
 def test_each_stream_has_an_evaluation_of_its_own(run):
     whole, logged = metrics(run / "eval"), rows(run, kind="epoch", split="valid")[-1]
-    assert {path.name for path in (run / "eval").iterdir()} == {
-        *EVALUATION,
-        *STREAMS,
-        "pictures",
-        "report.html",
-    }
+    files = {*EVALUATION, *STREAMS, "pictures", "report.html"}
+    assert {path.name for path in (run / "eval").iterdir()} == files
     for stream in STREAMS:
         own = run / "eval" / stream
         assert {path.name for path in own.iterdir()} == EVALUATION

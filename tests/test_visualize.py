@@ -94,7 +94,7 @@ def test_the_first_samples_that_can_be_read_are_viewed(monkeypatch, limit, batch
     )
     network = types.SimpleNamespace(
         apply=lambda params, batch_stats, x, train: (
-            {"twice": jnp.stack([x * params, -x], axis=1), "large": x},
+            {"twice": jnp.stack([x * params, -x], axis=1), "large": x, "inner": {"thrice": 3 * x}},
             batch_stats,
         )
     )

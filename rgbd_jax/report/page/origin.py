@@ -41,9 +41,11 @@ def origin_section(origin: Origin, rows: Sequence[Row]) -> Html:
     """
     config = origin.config
     hours = training_hours(rows, config["batch_size"])
+    # Of weights that come from elsewhere, the steps may not be known.
+    steps = f"step {origin.step:,}, epoch {origin.epoch + 1} of {config['num_epochs']}"
     facts = {
         "run": origin.run,
-        "checkpoint": f"step {origin.step:,}, epoch {origin.epoch + 1} of {config['num_epochs']}",
+        "checkpoint": steps if origin.step else "of an unknown number of steps",
         "seed": config["seed"],
         "batch size": config["batch_size"],
         "parameters": f"{origin.num_parameters:,}",

@@ -15,6 +15,7 @@ from rgbd_jax.report.scores import Scores
 
 _MOST_PIXELS = 1400  # of the longer side
 _QUALITY = 80  # of WebP
+_WIDE = 1.6  # width by height from which on a picture has a row for itself
 _MOST_BYTES = 6_000_000  # of all pictures, before base64 makes them a third larger
 
 # What the page shows in its own way.
@@ -57,12 +58,19 @@ def pictures_section(folder: Path, samples: Sequence[DrawnSample], scores: Score
         figures = [_figure(path, sample.folder, budget) for path in sorted(sample.folder.rglob("*.png"))]
         heading = element("summary", element("code", sample.id), " ", _outcome(sample.id, scores))
         parts.append(
-            element("details", heading, *figures, class_="sample", open=True if number == 0 else None)
+            element(
+                "details",
+                heading,
+                element("div", *figures, class_="pictures"),
+                class_="sample",
+                open=True if number == 0 else None,
+            )
         )
     common = [path for path in sorted(folder.glob("*.png")) if path.name not in _SHOWN_ELSEWHERE]
     if common:
         parts.append(element("h3", "All drawn samples together"))
-        parts.extend(_figure(path, folder, budget) for path in common)
+        figures = (_figure(path, folder, budget) for path in common)
+        parts.append(element("div", *figures, class_="pictures"))
     return joined(parts)
 
 
@@ -97,7 +105,8 @@ def _figure(path: Path, folder: Path, budget: _Budget) -> Html:
     width, height = size
     source = f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
     image = element("img", src=source, width=width, height=height, alt=caption)
-    return element("figure", image, element("figcaption", caption))
+    is_wide = width > _WIDE * height
+    return element("figure", image, element("figcaption", caption), class_="wide" if is_wide else None)
 
 
 def _caption(name: str) -> str:

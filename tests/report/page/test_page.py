@@ -212,7 +212,8 @@ def test_how_the_run_was_made_is_told(write):
     for part in ("step 20, epoch 2 of 8", "6245e25", "jax 0.10.2", "1 x cpu", "1,234", "data.name"):
         assert part in text
     assert "was not recorded" not in text
-    assert "was not recorded" in Page(write(random_scores(3, 9), origin=origin(sessions=()))).text()
+    foreign = Page(write(random_scores(3, 9), origin=origin(sessions=(), step=0, epoch=0))).text()
+    assert "was not recorded" in foreign and "of an unknown number of steps" in foreign
 
 
 def test_hours_are_those_of_the_steps():
