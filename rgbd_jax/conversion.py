@@ -37,7 +37,7 @@ from rgbd_jax.weights.published import (
     read_published,
     write_published,
 )
-from rgbd_jax.weights.rules import convert, usage
+from rgbd_jax.weights.rules import Variables, convert, usage
 
 REPORT = "conversion.json"
 
@@ -125,7 +125,7 @@ def to_orbax(config: ConfigDict, source: Path, target: Path) -> Report:
     network = _build(config, class_names)
     template = {"params": network.params, "batch_stats": network.batch_stats}
     with _naming(source):
-        variables = convert(tensors, published.rules, IGNORED, template)
+        variables = _converted(tensors, published, progress, template)
     epochs = config.num_epochs if progress.epochs is None else progress.epochs
     description = Description(
         config=config.to_dict(),
@@ -187,6 +187,19 @@ def to_torch(config_arguments: ConfigArguments, checkpoint: Path, target: Path) 
         write_published(temporary, published, tensors, progress, settings)
     _write_report(target.with_name(f"{target.name}.json"), report)
     return report
+
+
+def _converted(
+    tensors: Mapping[str, np.ndarray], network: PublishedNetwork, progress: Progress, template: Variables
+) -> Variables:
+    """`convert`, whose message also says what a variable that no tensor fills is called there."""
+    try:
+        return convert(tensors, network.rules, IGNORED, template)
+    except UserError as error:
+        expected = invert(template, network.rules, {**network.names, **progress.names})
+        if missing := [name for name in expected if name not in tensors]:
+            raise UserError(f"{error}; missing in the file: {', '.join(missing)}") from error
+        raise
 
 
 def _class_names(config: ConfigDict) -> tuple[str, ...]:

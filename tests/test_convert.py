@@ -278,6 +278,8 @@ def test_one_message_names_the_renamed_the_reshaped_and_the_missing(file, weight
         "params/input_norm/bias: no tensor fills it",
     ):
         assert part in message
+    missing = message.partition("; missing in the file: ")[2].split(", ")
+    assert sorted(missing) == ["data_bn.bias", "l1.gcn1.bn.weight"]
 
 
 @pytest.mark.parametrize(
