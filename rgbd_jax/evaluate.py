@@ -140,14 +140,16 @@ def make_scorer(
     """
     batch_size = sharding.round_up(config.eval_batch_size, mesh)
 
-    def logits_of(inputs: Any, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
+    def logits_of(inputs: Any, outputs: Outputs, epoch: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         del inputs
-        return task.logits(outputs, epoch)
+        found = task.logits(outputs, epoch)
+        whole, *_ = found.values()  # here, as what is compiled returns a dict in the order of the alphabet
+        return whole, found
 
     eval_step = compiled_evaluation(config, task, network, mesh, logits_of)
 
     def score(params: Arrays, batch_stats: Arrays, epoch: int) -> Scores:
-        ids, labels, lengths, logits = [], [], [], defaultdict(list)
+        ids, labels, lengths, logits, by_branch = [], [], [], [], defaultdict(list)
         batches = evaluation_batches(
             split,
             batch_size=batch_size,
@@ -170,13 +172,14 @@ def make_scorer(
             labels.append(batch["label"][real])
             if "length" in batch:
                 lengths.append(batch["length"][real])
-            outputs = eval_step(params, batch_stats, sharding.put_batch(batch, mesh), epoch)
+            whole, outputs = eval_step(params, batch_stats, sharding.put_batch(batch, mesh), epoch)
+            logits.append(np.asarray(whole)[real])
             for name, found in outputs.items():
-                logits[name].append(np.asarray(found)[real])
-        branches = {name: np.concatenate(found) for name, found in logits.items()}
+                by_branch[name].append(np.asarray(found)[real])
+        branches = {name: np.concatenate(found) for name, found in by_branch.items()}
         scores = Scores(
             ids=np.concatenate(ids),
-            logits=next(iter(branches.values())),
+            logits=np.concatenate(logits),
             labels=np.concatenate(labels),
             class_names=tuple(split.class_names),
             branches=branches if len(branches) > 1 and not task.streams else {},
