@@ -8,7 +8,7 @@ python -m rgbd_jax.main --config=configs/demo_rgbd.py:fusion --workdir=runs/demo
 
 Colour starts from what depth has learnt: in it clothes and rooms distract from the motion. Each takes three
 to five minutes on two CPU cores, more than one of them to compile. Top-1 of the 200 held-out clips (seed 1):
-80.5 % for `depth`, 69.0 % for `rgb`, 77.5 % for `fusion`.
+80.5 % for `depth`, 69.0 % for `rgb`, 73.0 % for `fusion`.
 """
 
 from ml_collections import ConfigDict
