@@ -71,8 +71,9 @@ def checkpoint_of(name, folder):
     shape = dataclasses.replace(shape, num_classes=len(CLASSES))
     state = Experiment.build(config, shape, 2, make_mesh(jax.devices()[:1])).initial_state()
     draw = np.random.default_rng(3)
+    # Means that are moved would let no signal through so many rectifiers.
     moved = jax.tree.map(
-        lambda leaf: leaf + draw.uniform(0, 0.3, leaf.shape).astype(np.float32), state.batch_stats
+        lambda leaf: leaf * draw.uniform(0.1, 1, leaf.shape).astype(np.float32), state.batch_stats
     )
     loader = iter(MapDataset.range(10).repeat().to_iter_dataset())
     with Checkpoints(folder / "checkpoints", best_metric="top1") as checkpoints:
@@ -82,12 +83,14 @@ def checkpoint_of(name, folder):
 
 
 class File(NamedTuple):
-    """A file, what the command printed, and what it measured: differences and gaps of ten clips."""
+    """A file, what the command printed, and what it measured: differences and gaps of ten clips; and the
+    network's logits of the first eight."""
 
     path: Path
     printed: str
     errors: np.ndarray
     gaps: np.ndarray
+    logits: np.ndarray
 
 
 @pytest.fixture(scope="module")
@@ -96,19 +99,31 @@ def exported(tmp_path_factory):
 
     @functools.cache
     def make(name):
-        folder, measured, printed = tmp_path_factory.mktemp("export"), [], []
+        folder, measured, printed, logits = tmp_path_factory.mktemp("export"), [], [], []
+        live_network = export.live_network
         run, out, check = checkpoint_of(name, folder / "run"), folder / "files" / "network.zip", export.check
 
         def remember(out, errors, gaps, dtype):
             measured.extend((errors, gaps))
             return check(out, errors, gaps, dtype)
 
+        def listened(*args):
+            live = live_network(*args)
+
+            def run(batch):
+                found = live(batch)
+                logits.append(found[0])
+                return found
+
+            return run
+
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(export, "check", remember)
+            patch.setattr(export, "live_network", listened)
             patch.setattr("builtins.print", printed.append)
             absent = f"--config.data.data_dir={folder / 'absent'}"
             export.main([f"--checkpoint={run}", str(out), absent, *OPTIONS[name]])
-        return File(out, *printed, *measured)
+        return File(out, *printed, *measured, logits[0])
 
     return make
 
@@ -120,6 +135,8 @@ def test_the_file_equals_the_network(name, exported):
     is_clear = file.gaps > 1e-5
     assert is_clear.shape == (10,) and is_clear.any() and (is_clear.all() or "whole" in name)
     assert file.errors[is_clear].max() <= 1e-5
+    # The clips are told apart.
+    assert np.ptp(file.logits, axis=0).max() > 1e-4 * np.abs(file.logits).max()
     assert np.isinf(file.gaps).all() == (name.endswith(("ctrgcn", "gap")))
     assert re.search(
         r"^\S+network.zip: takes .* on 10 random clips differ by \S+ of the largest$", file.printed
