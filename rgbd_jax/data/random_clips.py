@@ -67,7 +67,7 @@ SHAPES = {
     "nw_ucla": SkeletonShape(10, 201, 1, 20),
     "ntu60": SkeletonShape(60, 300, 2, 25),
     "ntu120": SkeletonShape(120, 300, 2, 25),
-    "custom_skeletons": SkeletonShape(10, 300, 2, 25),
+    "custom_skeletons": SkeletonShape(10, 300, 1, 25),
     "synthetic": SkeletonShape(10, 129, 1, 25),
     "ntu_rgbd": _video(60, rgb=(240, 320, 3), depth=(240, 320, 1)),
     "isogd": _video(249, rgb=(240, 320, 3), depth=(240, 320, 3)),

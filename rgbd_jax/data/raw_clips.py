@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from rgbd_jax.data.builders import builder_class
+from rgbd_jax.data.builders.own_lists import OwnLists
 from rgbd_jax.data.loader import is_prepared, open_configured_split
 from rgbd_jax.data.random_clips import Shape, SkeletonShape, VideoShape, configured_shape
 from rgbd_jax.data.skeleton_split import SkeletonSplit
@@ -20,6 +22,8 @@ def raw_shape(data: ConfigDict) -> Shape:
       UserError: if neither is known.
     """
     if not is_prepared(data.name, data.data_dir):
+        if issubclass(builder_class(data.name), OwnLists):  # as large as somebody's recordings are
+            raise UserError(f"data set {data.name!r}: is not prepared and its shape is not known")
         return configured_shape(data)
     split = open_configured_split(data, data.eval_split)
     if isinstance(split, SkeletonSplit):

@@ -158,6 +158,6 @@ class GraphNetwork(nnx.Module):
         logits = self.classifier(self.drop_out(pooled, deterministic=not train, rngs=rngs))
         out |= {"features": features, "pooled": pooled, "logits": logits}
         if not train:
-            weights = self.classifier.kernel[...][:, logits.argmax(axis=1)]
+            weights = jnp.take(self.classifier.kernel[...], logits.argmax(axis=1), axis=1)
             out["class_activation"] = jnp.einsum("cbmtv,cb->bmtv", features.astype(parameter_dtype), weights)
         return out
