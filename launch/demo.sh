@@ -14,7 +14,6 @@ done
 
 bash launch/environment.sh
 
-export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-.cache/jax}
 n=1
 while [[ -e runs/demo-$n ]]; do n=$((n + 1)); done
 run=runs/demo-$n

@@ -26,7 +26,7 @@ from rgbd_jax.data.random_clips import Shape, configured_shape, random_batch
 from rgbd_jax.data.skeleton_split import SkeletonSplit
 from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
-from rgbd_jax.report.files import replacing, to_json
+from rgbd_jax.files import replacing, to_json
 from rgbd_jax.training import sharding
 from rgbd_jax.training.flops import count_flops
 from rgbd_jax.training.throughput import Throughput

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from absl import flags
@@ -46,6 +47,15 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
         # The reader of our output (head, less) went away: nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(0)
+
+
+def keep_compiled() -> None:
+    """Let JAX keep what it compiles for the next start; where, JAX_COMPILATION_CACHE_DIR may say.
+
+    To be called before JAX is imported.
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home / "rgbd_jax"))
 
 
 def leave(message: str, status: int) -> NoReturn:

@@ -13,20 +13,18 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax import nnx
 from ml_collections import ConfigDict
 
 from rgbd_jax.config import ConfigArguments, from_dict
 from rgbd_jax.data.builders import builder_class
 from rgbd_jax.data.loader import open_configured_split
 from rgbd_jax.errors import UserError
+from rgbd_jax.experiment import fresh_network, trained_network
+from rgbd_jax.files import new_folder, replacing, to_json
 from rgbd_jax.published_config import check_network, check_sizes, needed_keys, network_key
-from rgbd_jax.report.files import new_folder, replacing, to_json
-from rgbd_jax.skeleton_layouts import LAYOUTS
-from rgbd_jax.tasks import make_task
+from rgbd_jax.recordings import make_reader
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import Description, describe, load_weights, run_of, save_weights
-from rgbd_jax.training.state import Network
+from rgbd_jax.training.checkpoint import Description, describe, run_of, save_weights
 from rgbd_jax.weights.inverse import invert
 from rgbd_jax.weights.layer_rules import IGNORED
 from rgbd_jax.weights.published import (
@@ -78,30 +76,6 @@ class Report:
         return "\n".join(lines)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Data:
-    """What a task must know of a data set, where the config and the classes tell it."""
-
-    class_names: tuple[str, ...]
-    modalities: tuple[str, ...]
-    num_joints: int
-    num_bodies: int
-
-    @classmethod
-    def of(cls, config: ConfigDict, class_names: tuple[str, ...]) -> "_Data":
-        layout = LAYOUTS.get(config.model.get("layout"))
-        return cls(
-            class_names=class_names,
-            modalities=tuple(config.data.get("modalities", ())),
-            num_joints=layout.num_joints if layout else 0,
-            num_bodies=config.model.get("num_persons", 0),
-        )
-
-    @property
-    def num_classes(self) -> int:
-        return len(self.class_names)
-
-
 def to_orbax(config: ConfigDict, source: Path, target: Path) -> Report:
     """Write the weights of a published program's file as a checkpoint that stands alone.
 
@@ -122,7 +96,7 @@ def to_orbax(config: ConfigDict, source: Path, target: Path) -> Report:
     config = config.copy_and_resolve_references()
     config.update_from_flattened_dict(needed)
     class_names = _class_names(config)
-    network = _build(config, class_names)
+    _, network = fresh_network(config, make_reader(config, class_names).split)
     template = {"params": network.params, "batch_stats": network.batch_stats}
     with _naming(source):
         variables = _converted(tensors, published, progress, template)
@@ -159,11 +133,10 @@ def to_torch(config_arguments: ConfigArguments, checkpoint: Path, target: Path) 
     config = config_arguments.load(default=from_dict(description.config))
     published = NETWORKS[network_key(config)]
     check_sizes(config)
-    network = _build(config, description.class_names)
-    placement = sharding.replicated(sharding.make_mesh(jax.devices()[:1]))
-    params, batch_stats = jax.device_get(
-        load_weights(checkpoint, network.params, network.batch_stats, placement)
-    )
+    known_of_data = make_reader(config, description.class_names).split
+    mesh = sharding.make_mesh(jax.devices()[:1])
+    *_, weights = trained_network(config, known_of_data, checkpoint, mesh)
+    params, batch_stats = jax.device_get(weights)
     known = Progress(**description.published)
     variables = {"params": params, "batch_stats": batch_stats}
     with _naming(checkpoint):
@@ -207,11 +180,6 @@ def _class_names(config: ConfigDict) -> tuple[str, ...]:
     return builder_class(config.data.name).CLASS_NAMES or (
         open_configured_split(config.data, config.data.eval_split).class_names
     )
-
-
-def _build(config: ConfigDict, class_names: tuple[str, ...]) -> Network:
-    task = make_task(config, _Data.of(config, class_names))
-    return Network(task.network(nnx.Rngs(config.seed)))
 
 
 def _report(

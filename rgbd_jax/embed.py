@@ -30,7 +30,7 @@ def main(argv: list[str]) -> None:
     if given.output.suffix != ".npz":
         raise UserError(f"--output={given.output}: a name that ends in .npz is needed")
     # Not before the arguments are understood: the import takes a second.
-    from rgbd_jax.report.files import replacing
+    from rgbd_jax.files import replacing
     from rgbd_jax.text.features import embed, encoder_name, write_features
     from rgbd_jax.text.source import find_prompts
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from tqdm import tqdm
@@ -23,19 +22,18 @@ from rgbd_jax.config import ConfigArguments, from_dict, leaves
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import Split, evaluation_batches, open_configured_split
 from rgbd_jax.errors import OutsideError, UserError
-from rgbd_jax.experiment import compiled_evaluation
+from rgbd_jax.experiment import compiled_evaluation, trained_network
+from rgbd_jax.files import new_folder, remove, remove_folder
 from rgbd_jax.provenance import read_sessions, surroundings
 from rgbd_jax.report.choice import telling_samples
 from rgbd_jax.report.ensemble import combine_streams
 from rgbd_jax.report.evaluation import write_evaluation
-from rgbd_jax.report.files import new_folder, remove, remove_folder
 from rgbd_jax.report.logs import read_rows
 from rgbd_jax.report.page import DrawnSample, Origin, write_page
 from rgbd_jax.report.scores import Scores
-from rgbd_jax.tasks import make_task
-from rgbd_jax.tasks.task import Outputs, Task
+from rgbd_jax.tasks.task import Outputs, Task, whole_logits
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import describe, load_weights, run_of
+from rgbd_jax.training.checkpoint import describe, run_of
 from rgbd_jax.training.state import Arrays, Network
 from rgbd_jax.visualize import file_name, make_viewer, write_run_pictures, write_sample_pictures
 
@@ -82,9 +80,7 @@ def evaluate(
     if tuple(split.class_names) != description.class_names:
         trained, found = _some(description.class_names), _some(split.class_names)
         raise UserError(f"{checkpoint}: was trained on {trained}; the data set {split.name} has {found}")
-    task = make_task(config, split)
-    network = Network(task.network(nnx.Rngs(config.seed)))
-    weights = load_weights(checkpoint, network.params, network.batch_stats, sharding.replicated(mesh))
+    task, network, weights = trained_network(config, split, checkpoint, mesh)
     errors = ClipErrors(data.on_error)
     try:
         scores = make_scorer(config, task, network, split, mesh, errors)(*weights, description.epoch)
@@ -143,8 +139,7 @@ def make_scorer(
     def logits_of(inputs: Any, outputs: Outputs, epoch: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         del inputs
         found = task.logits(outputs, epoch)
-        whole, *_ = found.values()  # here, as what is compiled returns a dict in the order of the alphabet
-        return whole, found
+        return whole_logits(found), found
 
     eval_step = compiled_evaluation(config, task, network, mesh, logits_of)
 

@@ -8,6 +8,7 @@ All of it is one pure function; everything that trains or measures takes it from
 import dataclasses
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,6 +23,7 @@ from rgbd_jax.models.layers import freeze_norms
 from rgbd_jax.tasks import make_task
 from rgbd_jax.tasks.task import Batch, Outputs, Task
 from rgbd_jax.training import sharding
+from rgbd_jax.training.checkpoint import load_weights
 from rgbd_jax.training.optimizer import learning_rate, make_optimizer
 from rgbd_jax.training.plateau import Plateau
 from rgbd_jax.training.state import (
@@ -225,6 +227,32 @@ def prepare_sharded(task: Task, batch: Batch, key: jax.Array, mesh: Mesh, *, tra
     return jax.shard_map(prepare, mesh=mesh, in_specs=(data, everywhere), out_specs=data, check_vma=False)(
         batch, key
     )
+
+
+def fresh_network(config: ConfigDict, data: Any) -> tuple[Task, Network]:
+    """The task of a config that is not trained here, and its network, freshly initialised.
+
+    Args:
+      data: what the task must know of the data set, see `tasks.make_task`.
+
+    Raises:
+      UserError: if the config does not fit the task or the data.
+    """
+    task = make_task(config, data)
+    return task, Network(task.network(nnx.Rngs(config.seed)))
+
+
+def trained_network(
+    config: ConfigDict, data: Any, checkpoint: Path, mesh: Mesh
+) -> tuple[Task, Network, tuple[Arrays, Arrays]]:
+    """`fresh_network`, and the parameters and batch statistics of a checkpoint, on all devices of `mesh`.
+
+    Raises:
+      UserError: see `fresh_network`; or the checkpoint holds another network.
+    """
+    task, network = fresh_network(config, data)
+    weights = load_weights(checkpoint, network.params, network.batch_stats, sharding.replicated(mesh))
+    return task, network, weights
 
 
 def compiled_evaluation(

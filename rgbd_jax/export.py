@@ -20,7 +20,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -32,13 +31,12 @@ from rgbd_jax.data.loader import Batch
 from rgbd_jax.data.random_clips import Shape, VideoShape, random_batch
 from rgbd_jax.data.raw_clips import raw_inputs, raw_shape, reshaped
 from rgbd_jax.errors import OutsideError, UserError
-from rgbd_jax.experiment import compiled_evaluation
-from rgbd_jax.report.files import replacing
+from rgbd_jax.experiment import compiled_evaluation, trained_network
+from rgbd_jax.files import replacing
 from rgbd_jax.stablehlo import compile_for_any_batch, describe_program, read_archive, write_archive
-from rgbd_jax.tasks import make_task
-from rgbd_jax.tasks.task import Task
+from rgbd_jax.tasks.task import Task, whole_logits
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import Description, describe, load_weights, resolve
+from rgbd_jax.training.checkpoint import Description, describe, resolve
 from rgbd_jax.training.state import Arrays, Network
 
 # How far the file's logits may be from the network's, as a share of the largest of them. A bfloat16 has eight
@@ -124,10 +122,9 @@ def export_checkpoint(
     description = describe(checkpoint)
     config = config_arguments.load(default=from_dict(description.config))
     shape = reshaped(raw_shape(config.data), config.data.name, frame_sizes, max_frames)
-    task = make_task(config, _known_of_data(shape, description.class_names))
-    network = Network(task.network(nnx.Rngs(config.seed)))
+    known = _known_of_data(shape, description.class_names)
     mesh = sharding.make_mesh([_cpu()])
-    weights = load_weights(checkpoint, network.params, network.batch_stats, sharding.replicated(mesh))
+    task, network, weights = trained_network(config, known, checkpoint, mesh)
     function = deployed(config, task, network, sharding.to_host(weights), description.epoch, shape)
     inputs = raw_inputs(shape)
     program = compile_for_any_batch(function, inputs)
@@ -165,8 +162,7 @@ def deployed(
             batch[f"{modality}_size"] = jnp.broadcast_to(size, (num_samples, shape.num_frames, 2))
         prepared = task.prepare(batch, jax.random.key(config.seed), train=False)
         outputs, _ = network.apply(*weights, prepared, train=False)
-        logits, *_ = task.logits(outputs, jnp.int32(epoch)).values()
-        return logits.astype(jnp.float32)
+        return whole_logits(task.logits(outputs, jnp.int32(epoch))).astype(jnp.float32)
 
     return logits_of
 
@@ -179,7 +175,7 @@ def live_network(
 
     def logits_and_gaps(inputs: Any, outputs: dict[str, jax.Array], epoch: jax.Array) -> tuple:
         del inputs
-        logits, *_ = task.logits(outputs, epoch).values()
+        logits = whole_logits(task.logits(outputs, epoch))
         gaps = outputs.get("attention_gap", jnp.full(logits.shape[:1], jnp.inf, jnp.float32))
         return logits.astype(jnp.float32), gaps
 

@@ -7,7 +7,7 @@ python -m rgbd_jax.main --mode=eval (--workdir=DIR | --checkpoint=DIR) [--which=
 
 from pathlib import Path
 
-from rgbd_jax.command import ArgumentParser, run_command
+from rgbd_jax.command import ArgumentParser, keep_compiled, run_command
 from rgbd_jax.config import ConfigArguments
 from rgbd_jax.errors import UserError
 
@@ -55,6 +55,7 @@ def run_training(config_arguments: ConfigArguments, workdir: Path | None) -> Non
     existing = next(folder for folder in (workdir, *workdir.absolute().parents) if folder.exists())
     if not existing.is_dir():
         raise UserError(f"--workdir={workdir}: {existing} is a file; give a folder")
+    keep_compiled()
     from rgbd_jax.train import train
 
     train(config, workdir)
@@ -70,6 +71,7 @@ def run_evaluation(
 ) -> None:
     if (workdir is None) == (checkpoint is None):
         raise UserError("--mode=eval needs one of --workdir and --checkpoint")
+    keep_compiled()
     from rgbd_jax.evaluate import REPORT, evaluate
     from rgbd_jax.report.metrics import zero_shot_line
     from rgbd_jax.training.checkpoint import resolve

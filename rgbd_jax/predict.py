@@ -8,16 +8,15 @@ An INPUT is a video, a folder of frames, COLOUR,DEPTH, a .skeleton of NTU RGB+D,
 .npz of joints; with :FROM:TO behind it, its frames FROM to TO - 1.
 """
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rgbd_jax.command import ArgumentParser, run_command
+from rgbd_jax.command import ArgumentParser, keep_compiled, run_command
 from rgbd_jax.config import ConfigArguments
 from rgbd_jax.errors import UserError
-from rgbd_jax.report.files import replacing
+from rgbd_jax.files import replacing
 from rgbd_jax.report.predictions import FORMATS, Result
 
 # What lasts longer, in seconds, is no single clip but a recording in which more may be done.
@@ -67,8 +66,7 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--fps={given.fps}: must be more than 0")
     if given.render and (given.render.suffix.lower() != ".mp4" or len(given.inputs) != 1):
         raise UserError(f"--render={given.render}: one INPUT and a name that ends in .mp4 are needed")
-    _keep_compiled()
-    # JAX is imported only when it knows where to keep what it compiles.
+    keep_compiled()
     from rgbd_jax.predictor import Predictor
     from rgbd_jax.recordings import parse_given
     from rgbd_jax.render import render
@@ -115,12 +113,6 @@ def watch(predictor: Any, index: int, sliding: Mapping[str, int]) -> None:
             print(f"{time.monotonic() - begun:8.1f} s  {name}  {100 * probability:.1f} %", flush=True)
     except KeyboardInterrupt:
         print()
-
-
-def _keep_compiled() -> None:
-    """Let JAX keep what it compiles for the next start; where, JAX_COMPILATION_CACHE_DIR may say."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home / "rgbd_jax"))
 
 
 if __name__ == "__main__":

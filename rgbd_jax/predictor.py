@@ -14,22 +14,19 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax import nnx
 from tqdm import tqdm
 
 from rgbd_jax.config import ConfigArguments, from_dict
 from rgbd_jax.data import images
 from rgbd_jax.data.video_split import FrameFormat
 from rgbd_jax.errors import UserError
-from rgbd_jax.experiment import compiled_evaluation
+from rgbd_jax.experiment import compiled_evaluation, trained_network
 from rgbd_jax.recordings import Given, Recording, VideoReader, make_reader, parse_given
 from rgbd_jax.report.predictions import Prediction
 from rgbd_jax.report.timeline import Segment, segments, smooth, windows
-from rgbd_jax.tasks import make_task
-from rgbd_jax.tasks.task import Outputs
+from rgbd_jax.tasks.task import Outputs, whole_logits
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import describe, load_weights, resolve
-from rgbd_jax.training.state import Network
+from rgbd_jax.training.checkpoint import describe, resolve
 
 # A window of a timeline lasts at least so long where the network sees few frames of a clip.
 SHORTEST_WINDOW = 2.0  # seconds
@@ -69,15 +66,11 @@ class Predictor:
         self.reader = make_reader(config, self.class_names)
         self._mesh = sharding.make_mesh(jax.local_devices()[:1])
         self._epoch = description.epoch
-        task = make_task(config, self.reader.split)
-        network = Network(task.network(nnx.Rngs(config.seed)))
-        placement = sharding.replicated(self._mesh)
-        self._weights = load_weights(self.checkpoint, network.params, network.batch_stats, placement)
+        task, network, self._weights = trained_network(config, self.reader.split, self.checkpoint, self._mesh)
 
         def logits_of(inputs: Any, outputs: Outputs, epoch: jax.Array) -> jax.Array:
             del inputs
-            logits, *_ = task.logits(outputs, epoch).values()
-            return logits
+            return whole_logits(task.logits(outputs, epoch))
 
         self._step = compiled_evaluation(config, task, network, self._mesh, logits_of)
 

@@ -8,7 +8,7 @@ from rgbd_jax.data.records import Record, find_record, stored_splits
 from rgbd_jax.data.skeleton_split import SkeletonSplit
 from rgbd_jax.data.video_split import VideoSplit
 from rgbd_jax.errors import OutsideError
-from rgbd_jax.report.files import safe_name
+from rgbd_jax.files import safe_name
 from rgbd_jax.report.pictures.animation import skeleton_animation, video_animation
 from rgbd_jax.skeleton_layouts import layout_of
 

@@ -17,7 +17,7 @@ import numpy as np
 from jax import export
 
 from rgbd_jax.errors import UserError
-from rgbd_jax.report.files import to_json
+from rgbd_jax.files import to_json
 
 # Of the description; counts up when a key gets another meaning.
 FORMAT = 1

@@ -25,8 +25,8 @@ from rgbd_jax.data.loader import (
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import make_scorer
 from rgbd_jax.experiment import Experiment, Figures
+from rgbd_jax.files import replacing
 from rgbd_jax.provenance import record_session
-from rgbd_jax.report.files import replacing
 from rgbd_jax.report.logs import ProgressLine, RunLog
 from rgbd_jax.report.metrics import summary
 from rgbd_jax.training import sharding

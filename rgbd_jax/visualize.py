@@ -19,12 +19,12 @@ from tqdm import tqdm
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import Split, evaluation_batches
 from rgbd_jax.experiment import compiled_evaluation
-from rgbd_jax.report.files import safe_name
+from rgbd_jax.files import safe_name
 from rgbd_jax.report.logs import read_rows
 from rgbd_jax.report.metrics import confusion_matrix
 from rgbd_jax.report.pictures import accuracy_precision_picture, curves_picture
 from rgbd_jax.report.scores import Scores
-from rgbd_jax.tasks.task import Outputs, Task
+from rgbd_jax.tasks.task import Outputs, Task, whole_logits
 from rgbd_jax.training import sharding
 from rgbd_jax.training.state import Arrays, Network, named_leaves
 
@@ -63,10 +63,9 @@ def make_viewer(
     batch_size = sharding.round_up(min(config.eval_batch_size, wanted), mesh)
 
     def seen(inputs: Any, outputs: Outputs, epoch: jax.Array) -> tuple:
-        logits, *_ = task.logits(outputs, epoch).values()
         named = named_leaves(outputs)
         pictured = {name: named[name] for name in task.pictured if name in named}
-        return jax.nn.softmax(logits), inputs, pictured
+        return jax.nn.softmax(whole_logits(task.logits(outputs, epoch))), inputs, pictured
 
     view_step = compiled_evaluation(config, task, network, mesh, seen)
 

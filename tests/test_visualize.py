@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from rgbd_jax import visualize
 from rgbd_jax.data.clip_errors import ClipErrors
-from rgbd_jax.report.files import new_folder
+from rgbd_jax.files import new_folder
 from rgbd_jax.report.scores import Scores
 from rgbd_jax.training.sharding import make_mesh
 from rgbd_jax.visualize import ViewedBatch, file_name, write_run_pictures, write_sample_pictures

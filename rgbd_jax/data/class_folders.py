@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from rgbd_jax.data.formats.clip_list import WHOLE, read_lines
-from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.errors import UserError
+from rgbd_jax.files import new_folder, replacing
 
 DIVISIONS = ("random", "subject")
 TRAIN, TEST = "train", "test"
@@ -90,16 +91,12 @@ def write_lists(root: Path, clips: Collection[str], division: Division) -> str:
         if unknown := [name for name in classes if name not in names]:
             raise UserError(f"{root / CLASSES}: has no class {unknown[0]}, which clips are in the folder of")
     parts = divide(clips, division)
-    temporary = folder.with_name(f".{folder.name}")
-    try:
-        temporary.mkdir(exist_ok=True)
+    with new_folder(folder) as lists:
         for part, of_part in parts.items():
             lines = [f"{clip} {WHOLE} {names.index(class_of(clip))}" for clip in of_part]
-            (temporary / f"{part}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        (root / CLASSES).write_text("\n".join(names) + "\n", encoding="utf-8")
-        temporary.rename(folder)
-    except OSError as error:
-        raise OutsideError(f"{folder}: cannot be written ({error.strerror or error})") from error
+            (lists / f"{part}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with replacing(root / CLASSES) as class_list:
+            class_list.write_text("\n".join(names) + "\n", encoding="utf-8")
     return balance(names, {part: Counter(map(class_of, of_part)) for part, of_part in parts.items()})
 
 

@@ -10,7 +10,7 @@ from rgbd_jax.data.builders import builder_class
 from rgbd_jax.data.formats.joint_archive import check_joints
 from rgbd_jax.data.joint_files import JOINT_FILES, read_joints
 from rgbd_jax.data.loader import Batch
-from rgbd_jax.data.ntu.actors import NoActor, centre
+from rgbd_jax.data.ntu.actors import NoActor, centre, without_empty_frames
 from rgbd_jax.data.skeleton_split import SkeletonSplit
 from rgbd_jax.errors import UserError
 from rgbd_jax.recordings.given import Given
@@ -64,8 +64,7 @@ class SkeletonReader(Reader):
         return recording
 
     def row(self, recording: Recording) -> Batch:
-        joints = recording.clip["joints"]
-        joints = joints[joints.any(axis=(1, 2, 3))]  # as in all records, frames without anybody do not count
+        joints = without_empty_frames(recording.clip["joints"])  # as in all records
         if self._centres:
             joints = centre(joints, self.layout.centre)
         padded = -(-len(joints) // _FRAMES_STEP) * _FRAMES_STEP

@@ -12,14 +12,12 @@ from rgbd_jax.data.builders import builder_class
 from rgbd_jax.data.builders.video_builder import ClipFiles
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
+from rgbd_jax.data.joint_files import JOINT_FILES
 from rgbd_jax.data.loader import Batch
 from rgbd_jax.data.video_split import FrameFormat, VideoSplit
 from rgbd_jax.errors import UserError
 from rgbd_jax.recordings.given import Given
 from rgbd_jax.recordings.reader import FPS, Reader, Recording, batch_of_one
-
-# Files that OpenCV would call a video that it cannot open.
-JOINT_ENDINGS = (".skeleton", ".json", ".npz")
 
 
 class VideoReader(Reader):
@@ -113,7 +111,7 @@ def check_frames(frames: np.ndarray, modality: str) -> np.ndarray:
 
 def _frames(path: Path, modality: str, given: Given) -> FrameFolder | VideoFile:
     if not path.is_dir():
-        if path.suffix.lower() in JOINT_ENDINGS:
+        if path.suffix.lower() in JOINT_FILES:  # OpenCV would call it a video that it cannot open
             raise UserError(f"{path}: is a file of joints; the network reads {modality} video")
         return VideoFile(path, given.first, given.end)
     folder = FrameFolder.find(path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rgbd_jax.report.files import remove, replacing, to_json
+from rgbd_jax.files import remove, replacing, to_json
 from rgbd_jax.report.metrics import class_figures, confusion_matrix, log_probabilities, ranking, summary
 from rgbd_jax.report.pictures import confusion_picture
 from rgbd_jax.report.scores import Scores, write_scores

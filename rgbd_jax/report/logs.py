@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rgbd_jax.errors import OutsideError, UserError
-from rgbd_jax.report.files import replacing, to_json
+from rgbd_jax.files import replacing, to_json
 from rgbd_jax.report.tensorboard import SummaryWriter
 
 Row = dict[str, Any]

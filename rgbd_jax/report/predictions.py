@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rgbd_jax.report.files import to_json
+from rgbd_jax.files import to_json
 from rgbd_jax.report.timeline import Segment
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rgbd_jax.errors import UserError
-from rgbd_jax.report.files import replacing
+from rgbd_jax.files import replacing
 
 _REQUIRED = ("ids", "logits", "labels", "class_names")
 _OPTIONAL = ("data_set", "split", "stream")

@@ -13,7 +13,7 @@ from rgbd_jax.models.side_by_side import SideBySide
 from rgbd_jax.report.ensemble import published_weights
 from rgbd_jax.streams import STREAMS, of_stream
 from rgbd_jax.tasks.skeleton import SkeletonTask
-from rgbd_jax.tasks.task import Batch, Outputs
+from rgbd_jax.tasks.task import Batch, Outputs, whole_logits
 
 ENSEMBLE = "ensemble"
 
@@ -83,9 +83,9 @@ class StreamsTask:
         return sum(losses.values()), reported
 
     def logits(self, outputs: dict[str, Outputs], epoch: jax.Array) -> dict[str, jax.Array]:
-        found = {}
-        for stream, task in self._tasks.items():
-            found[stream], *_ = task.logits(outputs[stream], epoch).values()
+        found = {
+            stream: whole_logits(task.logits(outputs[stream], epoch)) for stream, task in self._tasks.items()
+        }
         weighted = zip(self._weights, found.values(), strict=True)
         return {ENSEMBLE: sum(weight * logits for weight, logits in weighted)} | found
 

@@ -59,7 +59,7 @@ class Task(Protocol):
     def logits(self, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
         """The class scores of each sample, (B, K), float32, by the name of the branch that gives them.
 
-        The first are the scores of the whole; others are reported beside them.
+        The first are the scores of the whole, see `whole_logits`; others are reported beside them.
         """
 
     def pictures(self, inputs: Any, outputs: dict[str, np.ndarray], sample: int) -> dict[str, Figure]:
@@ -73,6 +73,14 @@ class Task(Protocol):
 
     def common_pictures(self, outputs: dict[str, np.ndarray]) -> dict[str, Figure]:
         """Draw what all samples of `outputs` show together, by the name of the picture's file."""
+
+
+def whole_logits(logits: dict[str, jax.Array]) -> jax.Array:
+    """The scores of the whole, (B, K), of what `Task.logits` returned.
+
+    To be taken before a compiled function returns them: it gives dicts back in the order of the alphabet.
+    """
+    return next(iter(logits.values()))
 
 
 def compute_dtype(config: ConfigDict) -> DTypeLike | None:

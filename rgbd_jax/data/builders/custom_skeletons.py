@@ -12,7 +12,7 @@ from rgbd_jax.data.builders.skeleton_builder import SkeletonBuilder
 from rgbd_jax.data.formats.clip_list import parse_listed_clip
 from rgbd_jax.data.joint_files import JOINT_FILES, read_joints
 from rgbd_jax.data.left_out import LeftOut
-from rgbd_jax.data.ntu.actors import NoActor, centre
+from rgbd_jax.data.ntu.actors import NoActor, centre, without_empty_frames
 from rgbd_jax.data.records import damaged
 from rgbd_jax.data.skeleton_sample import Sample
 from rgbd_jax.errors import UserError
@@ -68,7 +68,7 @@ class CustomSkeletons(OwnLists, SkeletonBuilder):
         try:
             joints = read_joints(found[0])[: clip.num_frames]
             layout = layout_of(joints.shape[2])
-            joints = centre(joints[joints.any(axis=(1, 2, 3))], layout.centre)
+            joints = centre(without_empty_frames(joints), layout.centre)
         except NoActor as reason:
             raise LeftOut(f"{line}: is left out: {reason}") from reason
         except KeyError as error:

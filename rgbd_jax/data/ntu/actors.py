@@ -47,6 +47,11 @@ def find_actors(recording: Recording) -> np.ndarray:
         )
     actors = _share_out(_by_motion(bodies))
     joints = np.stack([_place(bodies, recording.num_frames) for bodies in actors], axis=1)
+    return without_empty_frames(joints)
+
+
+def without_empty_frames(joints: np.ndarray) -> np.ndarray:
+    """The frames of (T, M, V, 3) in which somebody is there."""
     return joints[joints.any(axis=(1, 2, 3))]
 
 

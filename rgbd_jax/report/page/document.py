@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rgbd_jax.report.files import replacing
+from rgbd_jax.files import replacing
 from rgbd_jax.report.metrics import confusion_matrix
 from rgbd_jax.report.page.classes import classes_section
 from rgbd_jax.report.page.confusion import confusion_section, pairs_section

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from rgbd_jax.report.files import replacing
+from rgbd_jax.files import replacing
 from rgbd_jax.report.pictures.skeletons import PERSON_COLOURS, VIEWS, bone_lines
 
 _DPI = 80

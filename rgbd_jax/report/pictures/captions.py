@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from rgbd_jax.errors import OutsideError
-from rgbd_jax.report.files import replacing
+from rgbd_jax.files import replacing
 
 _SHARE = 0.06  # of the height, for the letters
 _SMALLEST = 12  # pixels, of the letters

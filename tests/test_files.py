@@ -5,7 +5,7 @@ import math
 import pytest
 
 from rgbd_jax.errors import OutsideError
-from rgbd_jax.report.files import new_folder, remove_folder, replacing, to_json
+from rgbd_jax.files import new_folder, remove_folder, replacing, to_json
 
 
 def test_a_file_appears_whole(tmp_path):
