@@ -80,7 +80,7 @@ def recognised(run, modality, source):
 @pytest.mark.slow
 def test_six_gestures_are_learned_by_heart(real_data, tmp_path, capsys):
     """First takes, by depth, by colour, and by both from what these have learnt; what the second takes then
-    give is printed (docs/results.md)."""
+    give is printed (docs/recipes.md)."""
     Nvgesture(data_dir=tmp_path / "data", source=real_data / "nvgesture_mini").prepare()
     trunks = f"--config.init_trunks=('{tmp_path / 'rgb'}', '{tmp_path / 'depth'}')"
     for modality, own in (("depth", WITHOUT_TEMPERATURES), ("rgb", WITHOUT_TEMPERATURES), ("fusion", trunks)):
