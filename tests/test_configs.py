@@ -163,7 +163,7 @@ def test_a_value_that_is_not_allowed_is_named(override_text, message):
     [
         (
             ["--config.model.layout=ucla20"],
-            "config.model.layout: is for 20 joints; the data set synthetic has 25",
+            "config.model.layout: is for 20 joints; the data set synthetic has 25, as has the layout ntu25",
         ),
         (
             ["--config.task.feeder=ucla"],

@@ -62,8 +62,11 @@ class SkeletonTask:
         ):
             if found != allowed:
                 what = "persons" if key == "model.num_persons" else "joints"
+                fitting = [name for name in CHOICES if LAYOUTS[name].num_joints == allowed]
+                hint = f", as has the layout {fitting[0]}" if key == "model.layout" and fitting else ""
                 raise UserError(
                     f"config.{key}: is for {found} {what}; the data set {config.data.name} has {allowed}"
+                    f"{hint}"
                 )
         self._config = config
         self._num_classes = data.num_classes
