@@ -44,8 +44,9 @@ from rgbd_jax.training.state import Arrays, Network
 TOLERANCE = {"float32": 1e-5, "bfloat16": 2**-6}
 # Attention to the nearest keys may take others where the scores of two are as near as this.
 NEAR_TIE = {"float32": 1e-5, "bfloat16": 2**-6}
-# How many clips are compared in one batch, and how many each in a batch of its own.
+# How many clips are compared in one batch, how many each in a batch of its own, and how often at most.
 TOGETHER, ALONE = 8, 2
+MOST_ROUNDS = 3
 
 Live = Callable[[Batch], tuple[np.ndarray, np.ndarray]]
 
@@ -81,7 +82,7 @@ def main(argv: list[str]) -> None:
     if given.out.is_dir():
         raise UserError(f"{given.out}: is a folder; name the file to write")
     checkpoint = resolve(given.checkpoint, given.which)
-    description, difference = export_checkpoint(
+    description, found = export_checkpoint(
         checkpoint, config_arguments, given.out, given.frame_size, given.max_frames
     )
     takes = ", ".join(
@@ -89,8 +90,8 @@ def main(argv: list[str]) -> None:
         for name, array in description["inputs"].items()
     )
     print(
-        f"{given.out}: takes {takes}; its logits and those of {checkpoint} on {TOGETHER + ALONE} random clips"
-        f" differ by {difference:.1e} of the largest"
+        f"{given.out}: takes {takes}; its logits and those of {checkpoint} on {len(found)} random clips"
+        f" differ by {found.max():.1e} of the largest"
     )
 
 
@@ -100,7 +101,7 @@ def export_checkpoint(
     out: Path,
     frame_sizes: Sequence[tuple[int, int]] | None = None,
     max_frames: int | None = None,
-) -> tuple[dict[str, Any], float]:
+) -> tuple[dict[str, Any], np.ndarray]:
     """Write the network of one checkpoint. The data set is only asked for its shape, if it is prepared.
 
     Args:
@@ -112,7 +113,8 @@ def export_checkpoint(
       max_frames: of skeletons, how many frames a clip has with its padding; None for those of the data set.
 
     Returns:
-      The file's description, and the largest difference that was found, as a share of the largest logit.
+      The file's description; and of each clip that was compared how far the logits are apart, as a share of
+      the largest.
 
     Raises:
       UserError: if checkpoint, config and options do not belong together, or the shape of the data is not
@@ -132,10 +134,8 @@ def export_checkpoint(
     with replacing(out) as temporary:
         write_archive(temporary, program, described)
         live = live_network(config, task, network, weights, description.epoch, mesh)
-        clips = random_batch(shape, TOGETHER + ALONE)
-        errors, gaps = differences(read_archive(temporary)[0], live, clips, inputs)
-        difference = check(out, errors, gaps, config.dtype)
-    return described, difference
+        found = verify(out, read_archive(temporary)[0], live, shape, inputs, config.dtype)
+    return described, found
 
 
 def deployed(
@@ -209,22 +209,49 @@ def differences(
     return np.abs(found - expected).max(axis=1) / np.abs(expected).max(), gaps
 
 
-def check(out: Path, errors: np.ndarray, gaps: np.ndarray, dtype: str) -> float:
-    """See that a file computes what the network does. Clips near a tie may tell nothing, but not all may.
+def verify(
+    out: Path,
+    program: Callable[[dict[str, np.ndarray]], jax.Array],
+    live: Live,
+    shape: Shape,
+    names: Iterable[str],
+    dtype: str,
+) -> np.ndarray:
+    """See that a program computes what the network does, on ten random clips or more.
 
     Returns:
-      The largest of the differences that count.
+      Of each clip that was compared the `differences`.
 
     Raises:
-      OutsideError: if it does not.
+      OutsideError: if it does not, or too few clips can be compared.
     """
-    is_close = errors <= TOLERANCE[dtype]
-    if np.all(is_close | (gaps <= NEAR_TIE[dtype])) and is_close.any():
-        return float(errors[is_close].max())
+    wanted, found = TOGETHER + ALONE, np.empty(0)
+    for seed in range(MOST_ROUNDS):
+        errors, gaps = differences(program, live, random_batch(shape, wanted, seed), names)
+        found = np.append(found, telling(out, errors, gaps, dtype))
+        if len(found) >= wanted:
+            return found
     raise OutsideError(
-        f"{out}: was not written: read back, it gives logits that differ from the network's by"
-        f" {errors.max():.1e} of the largest; allowed is {TOLERANCE[dtype]:.1e}"
+        f"{out}: was not written: read back, it gives the network's logits of {len(found)} out of"
+        f" {MOST_ROUNDS * wanted} random clips, and in the others rounding may decide which keys are nearest;"
+        f" {wanted} are needed, try --config.dtype=float32"
     )
+
+
+def telling(out: Path, errors: np.ndarray, gaps: np.ndarray, dtype: str) -> np.ndarray:
+    """The differences that tell something: near a tie, where rounding may show attention another key, those
+    of the clips that agree nevertheless.
+
+    Raises:
+      OutsideError: if a clip differs that is not near a tie.
+    """
+    agrees = errors <= TOLERANCE[dtype]
+    if not np.all(agrees | (np.isfinite(errors) & (gaps <= NEAR_TIE[dtype]))):
+        raise OutsideError(
+            f"{out}: was not written: read back, it gives logits that differ from the network's by"
+            f" {errors.max():.1e} of the largest; allowed is {TOLERANCE[dtype]:.1e}"
+        )
+    return errors[agrees]
 
 
 def describe_export(
