@@ -11,22 +11,60 @@ import numpy as np
 
 from rgbd_jax.errors import UserError
 
-# What rebuilds NumPy's arrays and scalars, by the names that versions 1 and 2 give it.
-NUMPY = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype} | {
-    (f"numpy.{core}.{module}", value.__name__): value
+
+class Forbidden(Exception):
+    """Names what a pickle asks for and does not get."""
+
+
+class _Dtype:
+    """Stands in for NumPy's dtype: of numbers and text alone, and of its state only the byte order counts.
+
+    NumPy trusts the states of its own types, with which a file could read and write any memory.
+    """
+
+    def __init__(self, name: str, *_: Any):
+        if not isinstance(name, str) or np.dtype(name).kind not in "biufcSU":
+            raise Forbidden(f"numpy.dtype({name!r})")
+        self.dtype = np.dtype(name)
+
+    def __setstate__(self, state: tuple):
+        _, order, *_ = state
+        self.dtype = self.dtype.newbyteorder(order)
+
+
+class _Array(np.ndarray):
+    """An array that takes its shape and its numbers from a pickle, once: later there may be views of it."""
+
+    def __setstate__(self, state: tuple):
+        _, shape, kind, is_fortran, content = state
+        if self.size or not isinstance(kind, _Dtype) or not isinstance(content, bytes):
+            raise ValueError("found an array that is filled with other than bytes, or filled twice")
+        super().__setstate__((1, shape, kind.dtype, is_fortran, content))
+
+
+def _scalar(kind: _Dtype, content: bytes) -> np.generic:
+    return np.frombuffer(content, kind.dtype, count=1)[0]
+
+
+def _from_buffer(
+    content: bytes | bytearray, kind: _Dtype, shape: tuple[int, ...], order: str, axes: Any = None
+) -> np.ndarray:
+    array = np.frombuffer(bytes(content), kind.dtype)
+    return array.reshape(shape).transpose(axes) if order == "K" else array.reshape(shape, order=order)
+
+
+# What stands in for what rebuilds NumPy's arrays and scalars, by the names that versions 1 and 2 give it.
+NUMPY = {("numpy", "ndarray"): "ndarray", ("numpy", "dtype"): _Dtype} | {
+    (f"numpy.{core}.{module}", name): value
     for core in ("core", "_core")
-    for module, value in (
-        ("multiarray", np.zeros(0).__reduce__()[0]),
-        ("multiarray", np.float32(0).__reduce__()[0]),
-        ("numeric", np.zeros(0).__reduce_ex__(5)[0]),
+    for module, name, value in (
+        ("multiarray", "_reconstruct", lambda *_: _Array((0,))),
+        ("multiarray", "scalar", _scalar),
+        ("numeric", "_frombuffer", _from_buffer),
     )
 }
 # Bytes as the protocols before 3 write them: as text.
 NUMPY["_codecs", "encode"] = lambda text, encoding: text.encode("latin1")
-
-
-class Forbidden(Exception):
-    """Names what a pickle asks for and does not get."""
 
 
 class RestrictedUnpickler(pickle.Unpickler):

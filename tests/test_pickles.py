@@ -50,6 +50,62 @@ def test_nothing_is_run(tmp_path, function):
     assert [file.name for file in tmp_path.iterdir()] == ["data.pkl"]
 
 
+RECONSTRUCT = np.zeros(0).__reduce__()[0]
+OBJECTS = np.dtype(object)
+
+
+class Forged(Asks):
+    """Also gives what was called a state."""
+
+    def __init__(self, state, function, *arguments):
+        super().__init__(function, *arguments)
+        self.call = (*self.call, state)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        pytest.param(Asks(np.ndarray, (1,), OBJECTS, b"A" * 8), id="pointers"),
+        pytest.param(
+            Forged((1, (1,), OBJECTS, False, b"A" * 8), RECONSTRUCT, np.ndarray, (0,), b"b"), id="objects"
+        ),
+        pytest.param(
+            Forged(
+                (1, (1,), Forged((3, "|", None, ("a",), {"a": (OBJECTS, 0)}, 8, 1, 0), np.dtype, "V8"), False)
+                + (b"A" * 8,),
+                RECONSTRUCT,
+                np.ndarray,
+                (0,),
+                b"b",
+            ),
+            id="fields",
+        ),
+        pytest.param(
+            Forged((1, (99,), np.dtype("f4"), False, b"A" * 8), RECONSTRUCT, np.ndarray, (0,), b"b"),
+            id="short",
+        ),
+        pytest.param(
+            Forged((1, (1,), 4, False, b"AAAA"), RECONSTRUCT, np.ndarray, (0,), b"b"), id="no dtype"
+        ),
+    ],
+)
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_what_would_forge_memory_is_refused(tmp_path, forged, protocol):
+    path = tmp_path / "data.pkl"
+    path.write_bytes(pickle.dumps({"a": forged}, protocol=protocol))
+    with pytest.raises(UserError, match=f"^{re.escape(str(path))}: "):
+        read_pickle(path)
+
+
+def test_an_array_is_filled_once(tmp_path):
+    """What looks at its memory would otherwise look at memory that was given back."""
+    array = np.arange(3.0)
+    again = pickle.dumps(array.__reduce__()[2], protocol=2)[2:-1] + b"b"  # its state, and BUILD
+    (tmp_path / "data.pkl").write_bytes(pickle.dumps(array, protocol=2)[:-1] + again + b".")
+    with pytest.raises(UserError, match=r"data.pkl: is no pickle that can be read: .* or filled twice"):
+        read_pickle(tmp_path / "data.pkl")
+
+
 def test_what_cannot_be_read_is_named(tmp_path):
     with pytest.raises(UserError, match=r"nothing.pkl: there is no such file$"):
         read_pickle(tmp_path / "nothing.pkl")

@@ -81,13 +81,21 @@ def read_published(path: Path) -> tuple[dict[str, np.ndarray], Progress]:
     if not isinstance(content, dict):
         raise UserError(f"{path}: found {type(content).__name__}; a dict of tensors by their names is needed")
     model = content.get(_MODEL)
-    tensors = named_tensors(model if isinstance(model, dict) else content)
-    tensors = {name.removeprefix(_MODULE): tensor for name, tensor in tensors.items()}
+    named = named_tensors(model if isinstance(model, dict) else content)
+    tensors = {name.removeprefix(_MODULE): tensor for name, tensor in named.items()}
+    if doubled := [
+        name for name in named if name.startswith(_MODULE) and name.removeprefix(_MODULE) in named
+    ]:
+        raise UserError(f"{path}: holds {doubled[0]}, and the same without {_MODULE}; one is needed")
     if not tensors:
         raise UserError(f"{path}: holds no tensors by their names")
+    counters = {name: tensor for name, tensor in tensors.items() if name.endswith(_COUNTER)}
+    for name, tensor in counters.items():
+        if tensor.size != 1 or tensor.dtype.kind not in "iu":
+            raise UserError(f"{path}: {name}: found {tensor.dtype} {tensor.shape}; one integer is needed")
     epochs = _number(content.get("epoch"))
     return tensors, Progress(
-        counters={name: int(tensor) for name, tensor in tensors.items() if name.endswith(_COUNTER)},
+        counters={name: int(tensor) for name, tensor in counters.items()},
         names=_names_told(tensors),
         epochs=None if epochs is None else int(epochs),
         best_accuracy=_number(content.get("bestacc")),

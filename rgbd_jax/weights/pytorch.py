@@ -48,6 +48,8 @@ def _tensor(
     storage: np.ndarray, offset: int, size: Sequence[int], stride: Sequence[int], *_: Any
 ) -> np.ndarray:
     """A view of a storage; the rest, whether it has a gradient, does not matter here."""
+    if not isinstance(storage, np.ndarray) or storage.ndim != 1 or not storage.flags.c_contiguous:
+        raise ValueError("found a tensor of what is no storage")
     if len(size) != len(stride) or min(offset, *size, *stride, 0) < 0:
         raise ValueError(f"found a tensor of shape {size} with strides {stride} from {offset} on")
     if math.prod(size):
@@ -68,7 +70,7 @@ class _Unpickler(RestrictedUnpickler, abc.ABC):
             ("torch._utils", "_rebuild_tensor_v2"): _tensor,
             ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
         }
-        | {("torch", name): np.dtype(dtype) for name, dtype in _STORAGES.items()}
+        | {("torch", name): name for name in _STORAGES}
     )
 
     def __init__(self, pickle: BinaryIO):
@@ -79,9 +81,9 @@ class _Unpickler(RestrictedUnpickler, abc.ABC):
         return _Module if module.split(".")[0] == "__torch__" else super().find_class(module, name)
 
     def persistent_load(self, pid: Any) -> np.ndarray:
-        _, dtype, key, _, count, *view = pid
+        _, kind, key, _, count, *view = pid
         if key not in self.storages:
-            self.storages[key] = self.storage(key, dtype, count)
+            self.storages[key] = self.storage(key, np.dtype(_STORAGES[kind]), count)
         if view and view[0] is not None:  # in old files, a storage may be a part of another
             _, offset, size = view[0]
             return self.storages[key][offset : offset + size]

@@ -1,12 +1,14 @@
 """Files of the published programs: which network they hold, and what stands beside the weights."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from golden import motion_cases, networks
 
+from rgbd_jax.errors import UserError
 from rgbd_jax.weights.published import (
     NETWORKS,
     Progress,
@@ -71,6 +73,29 @@ def test_what_is_no_number_is_passed_over(tmp_path):
     write_pytorch(tmp_path / "weights.pt", content)
     _, progress = read_published(tmp_path / "weights.pt")
     assert (progress.epochs, progress.best_accuracy) == (None, 0.5)
+
+
+@pytest.mark.parametrize(
+    "tensors, message",
+    [
+        (
+            {"module.a": np.float32(1), "a": np.float32(2)},
+            "holds module.a, and the same without module.; one is needed",
+        ),
+        (
+            {"bn.num_batches_tracked": np.array([1, 2])},
+            "bn.num_batches_tracked: found int64 (2,); one integer is needed",
+        ),
+        (
+            {"bn.num_batches_tracked": np.float32(0.5)},
+            "bn.num_batches_tracked: found float32 (); one integer is needed",
+        ),
+    ],
+)
+def test_tensors_that_mean_two_things_or_nothing(tensors, message, tmp_path):
+    write_pytorch(tmp_path / "a.pt", {name: np.array(tensor) for name, tensor in tensors.items()})
+    with pytest.raises(UserError, match=re.escape(f"a.pt: {message}")):
+        read_published(tmp_path / "a.pt")
 
 
 def test_pytorch_loads_the_model_and_the_optimizer(tmp_path):
