@@ -13,6 +13,7 @@ import pytest
 
 from rgbd_jax.config import ConfigArguments, leaves, load_file, override
 from rgbd_jax.defaults import general_config, rgbd_config, skeleton_config
+from rgbd_jax.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -36,9 +37,17 @@ MODULES = (
 WITHOUT_CONFIG = {f"rgbd_jax.{name}" for name in ("predict", "prepare", "embed", "ensemble", "export")}
 
 
+# Of a run's own config nothing is known here: an override must be one of these.
+DEFAULTS = (skeleton_config, lambda: rgbd_config("rgb"), lambda: rgbd_config("fusion"))
+
+BENCHMARKS = [
+    pytest.param(line, id=f"{page.name}: {line}")
+    for page in PAGES
+    for line in re.findall(r"^(?:taskset \S+ \S+ )?python bench/.*$", page.read_text(), flags=re.MULTILINE)
+]
 CONFIG_COMMANDS = [
-    pytest.param(path, line, id=f"{path.name}: {line}")
-    for path in sorted((ROOT / "configs" / "rgbd").glob("*.py"))
+    pytest.param(path, line, id=f"{path.relative_to(ROOT / 'configs')}: {line}")
+    for path in sorted((ROOT / "configs").rglob("*.py"))
     for line in ast.get_docstring(ast.parse(path.read_text())).replace("\\\n", "").splitlines()
     if line.startswith("python -m ")
 ]
@@ -66,13 +75,11 @@ def test_each_command_of_a_config_is_understood_and_its_own(path, line):
     _, _, name, *arguments = shlex.split(line)
     check_module(name, arguments)
     configs = [argument for argument in arguments if argument.startswith("--config=")]
-    if name == "rgbd_jax.main":
-        assert configs[0].startswith(f"--config=configs/rgbd/{path.name}:")
+    if name == "rgbd_jax.main" and "--mode=eval" not in arguments:
+        assert configs[0].split(":")[0] == f"--config={path.relative_to(ROOT)}"
 
 
-@pytest.mark.parametrize(
-    "path", sorted({case.values[0] for case in CONFIG_COMMANDS}), ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "rgbd").glob("*.py")), ids=lambda path: path.name)
 def test_each_rgbd_config_says_how_each_of_its_networks_is_trained(path):
     """FusionNet from both trunks; and from Jester what was published so."""
     text = path.read_text()
@@ -106,9 +113,27 @@ def check_module(name, arguments):
     given = importlib.import_module(name).parser().parse_args(rest)
     if config_arguments.file is not None:
         config_arguments.load()
-    else:
-        without = name in WITHOUT_CONFIG or getattr(given, "direction", "") == "to_torch"
-        assert without or given.mode == "eval", "--config is missing"
+        return
+    without = name in WITHOUT_CONFIG or getattr(given, "direction", "") == "to_torch"
+    assert without or given.mode == "eval", "--config is missing"
+    overrides = [argument for argument in arguments if argument.startswith("--config.")]
+    assert any(is_understood(default(), overrides) for default in DEFAULTS), overrides
+
+
+def is_understood(config, overrides):
+    with contextlib.suppress(UserError):
+        override(config, overrides)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("line", BENCHMARKS)
+def test_each_benchmark_has_its_flags(line):
+    """Their synopses too, where a flag may stand in brackets."""
+    script, *arguments = line[line.index("bench/") :].split()
+    text = (ROOT / script).read_text() + (ROOT / "bench" / "taking_turns.py").read_text()
+    flags = {re.match(r"\[?(--\w+)", argument)[1] for argument in arguments}
+    assert [flag for flag in sorted(flags) if f'"{flag}"' not in text] == []
 
 
 @pytest.mark.parametrize("name", MODULES)
