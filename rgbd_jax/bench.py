@@ -1,4 +1,4 @@
-"""Measure the training step of any config: compile time, speed, memory, waiting for data.
+"""Measure the training step of any config: compile time, speed, memory, waiting for data; and prediction.
 
 python -m rgbd_jax.bench --config=configs/X.py[:variant] [--steps=N] [--json=FILE] [--config.key=value ...]
 
@@ -29,6 +29,7 @@ from rgbd_jax.experiment import Experiment
 from rgbd_jax.files import replacing, to_json
 from rgbd_jax.training import sharding
 from rgbd_jax.training.flops import count_flops
+from rgbd_jax.training.state import TrainState
 from rgbd_jax.training.throughput import Throughput
 
 WARM_UP_STEPS = 2
@@ -73,7 +74,7 @@ def main(argv: list[str]) -> None:
 
 
 def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
-    """The figures of the contract, for the median of `steps` training steps."""
+    """The figures of the contract, for the median of `steps` training steps and as many predictions."""
     mesh = sharding.make_mesh()
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     data = open_input(config, steps)
@@ -102,17 +103,40 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
     jax.block_until_ready(before)
 
     step_second = statistics.median(step_seconds[WARM_UP_STEPS:])
+    data_wait = None if data.samples_per_s is None else throughput.since("bench")["data_wait"]
+    memory = peak_memory(train_step)
+    prediction_second, prediction_flops = measure_prediction(experiment, state, batch, steps)
     return {
         "samples_per_s": config.batch_size / step_second,
         "step_seconds": step_second,
         "compile_seconds": compile_seconds,
-        "peak_memory_bytes": peak_memory(train_step),
+        "peak_memory_bytes": memory,
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
         "flops_per_step": count_flops(traced.jaxpr),
+        "prediction_seconds": prediction_second,
+        "prediction_samples_per_s": config.batch_size / prediction_second,
+        "flops_per_prediction": prediction_flops,
         "input_samples_per_s": data.samples_per_s,
-        "data_wait": None if data.samples_per_s is None else throughput.since("bench")["data_wait"],
+        "data_wait": data_wait,
         "device": f"{mesh.size} x {jax.devices()[0].device_kind}",
         "versions": {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax")},
     }
+
+
+def measure_prediction(
+    experiment: Experiment, state: TrainState, batch: Batch, steps: int
+) -> tuple[float, int]:
+    """Of the scores of a batch that is on the devices already: the median of the seconds, and the FLOPs."""
+    predict = experiment.compiled_prediction()
+    arguments = state.eval_params, state.batch_stats, batch
+    flops = count_flops(jax.make_jaxpr(predict)(*arguments))
+    jax.block_until_ready(predict(*arguments))  # compiles
+    seconds = []
+    for _ in range(steps):
+        begun = time.perf_counter()
+        jax.block_until_ready(predict(*arguments))
+        seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds), flops
 
 
 def open_input(config: ConfigDict, steps: int) -> Input:
@@ -171,8 +195,11 @@ def table(figures: dict[str, Any]) -> str:
         "compile time": f"{figures['compile_seconds']:.1f} s",
         "step": f"{figures['step_seconds']:.4f} s, {1 / figures['step_seconds']:.2f} steps/s",
         "samples": f"{figures['samples_per_s']:.1f} samples/s",
+        "prediction": f"{figures['prediction_samples_per_s']:.1f} samples/s",
+        "parameters": f"{figures['parameters']:,}",
         "arithmetic": f"{figures['flops_per_step'] / gigaflop:.1f} GFLOP a step,"
-        f" {figures['flops_per_step'] / gigaflop / figures['step_seconds']:.1f} GFLOP/s",
+        f" {figures['flops_per_step'] / gigaflop / figures['step_seconds']:.1f} GFLOP/s;"
+        f" {figures['flops_per_prediction'] / gigaflop:.1f} GFLOP a prediction of as many",
         "peak memory": f"{figures['peak_memory_bytes'] / gigabyte:.2f} GiB",
         "loader alone": "-"
         if figures["input_samples_per_s"] is None

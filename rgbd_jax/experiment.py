@@ -100,6 +100,20 @@ class Experiment:
         """The step of (state, raw global batch), compiled; it takes over the memory of the old state."""
         return jax.jit(self.train_step, donate_argnums=0, out_shardings=sharding.replicated(self.mesh))
 
+    def compiled_prediction(self) -> Callable[[Arrays, Arrays, Batch], dict[str, jax.Array]]:
+        """What scores, by the name of their branch, a raw global batch gets in the first epoch, compiled.
+
+        Returns:
+          A function of (parameters, batch statistics, batch).
+        """
+
+        def logits(inputs: Any, outputs: Outputs, epoch: jax.Array) -> dict[str, jax.Array]:
+            del inputs
+            return self.task.logits(outputs, epoch)
+
+        evaluation = compiled_evaluation(self.config, self.task, self.network, self.mesh, logits)
+        return lambda params, batch_stats, batch: evaluation(params, batch_stats, batch, 0)
+
     def train_step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Figures]:
         """One step, uncompiled. Its random keys follow from seed and step: nothing of them is stored."""
         config = self.config

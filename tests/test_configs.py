@@ -119,14 +119,20 @@ def test_the_debug_variant_takes_two_steps(variant, tmp_path, capsys):
         "step_seconds",
         "compile_seconds",
         "peak_memory_bytes",
+        "parameters",
         "flops_per_step",
+        "prediction_seconds",
+        "prediction_samples_per_s",
+        "flops_per_prediction",
         "input_samples_per_s",
         "data_wait",
         "device",
         "versions",
     }
     assert figures["samples_per_s"] == pytest.approx(8 / figures["step_seconds"])
-    assert figures["flops_per_step"] > 1e6 and figures["peak_memory_bytes"] > 1e6
+    assert figures["prediction_samples_per_s"] == pytest.approx(8 / figures["prediction_seconds"])
+    assert figures["flops_per_step"] > 2 * figures["flops_per_prediction"] > 1e5
+    assert figures["parameters"] > 1e4 and figures["peak_memory_bytes"] > 1e6
     assert figures["input_samples_per_s"] is None and figures["data_wait"] is None
     assert "steps/s" in capsys.readouterr().out
 

@@ -5,12 +5,13 @@ would cost more time than the training step's compilation.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.nn.initializers import Initializer
+from jax.typing import DTypeLike
 
 
 def normal(std: float, mean: float = 0.0) -> Initializer:
@@ -18,7 +19,7 @@ def normal(std: float, mean: float = 0.0) -> Initializer:
 
     def init(key: jax.Array, shape: Sequence[int], dtype=np.float32, out_sharding=None) -> jax.Array:
         del out_sharding
-        return jnp.asarray(_generator(key).normal(mean, std, shape), dtype)
+        return _draw(key, shape, dtype, lambda generator: generator.normal(mean, std, shape))
 
     return init
 
@@ -33,10 +34,20 @@ def uniform(bound: float) -> Initializer:
 
     def init(key: jax.Array, shape: Sequence[int], dtype=np.float32, out_sharding=None) -> jax.Array:
         del out_sharding
-        return jnp.asarray(_generator(key).uniform(-bound, bound, shape), dtype)
+        return _draw(key, shape, dtype, lambda generator: generator.uniform(-bound, bound, shape))
 
     return init
 
 
-def _generator(key: jax.Array) -> np.random.Generator:
-    return np.random.default_rng(np.asarray(jax.random.key_data(key)))
+def _draw(
+    key: jax.Array, shape: Sequence[int], dtype: DTypeLike, draw: Callable[[np.random.Generator], np.ndarray]
+) -> jax.Array:
+    """What `draw` makes of a generator with the bits of the key."""
+    bits = jax.random.key_data(key)
+
+    def on_host(bits: jax.Array) -> np.ndarray:
+        return draw(np.random.default_rng(np.asarray(bits))).astype(dtype)
+
+    if isinstance(bits, jax.core.Tracer):  # so that eval_shape finds the shapes and draws nothing
+        return jax.pure_callback(on_host, jax.ShapeDtypeStruct(tuple(shape), dtype), bits)
+    return jnp.asarray(on_host(bits))
