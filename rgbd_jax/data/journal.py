@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, Self
 import numpy as np
 
 # Of an entry: the checksum of what follows, the bytes of its name, the bytes of its array.
-_HEADER = struct.Struct("<III")
+_HEADER = struct.Struct("<IHI")
 
 
 class _Place(NamedTuple):
@@ -33,7 +33,8 @@ class Journal:
         self._folder = folder
         self._file: BinaryIO | None = None
         paths = folder.iterdir() if folder.is_dir() else ()
-        self._places = {key: place for path in paths for key, place in _entries(path)}
+        by_age = sorted(paths, key=lambda path: path.stat().st_mtime_ns)  # what was damaged was added anew
+        self._places = {key: place for path in by_age for key, place in _entries(path)}
 
     def __enter__(self) -> Self:
         return self
@@ -71,8 +72,9 @@ class Journal:
 
 
 def _entries(path: Path) -> Iterator[tuple[str, _Place]]:
-    """The keys of a file's entries, and where they stand, up to where the file is damaged."""
+    """The keys of a file's entries and where they stand, up to where it is cut off or no journal."""
     with path.open("rb") as file:
+        length = os.fstat(file.fileno()).st_size
         while len(header := file.read(_HEADER.size)) == _HEADER.size:
             place = _Place(path, file.tell() - _HEADER.size)
             _, name_size, size = _HEADER.unpack(header)
@@ -80,5 +82,6 @@ def _entries(path: Path) -> Iterator[tuple[str, _Place]]:
                 key, *_ = json.loads(file.read(name_size))
             except (ValueError, TypeError):  # no JSON, no list
                 return
-            file.seek(size, os.SEEK_CUR)
+            if file.seek(size, os.SEEK_CUR) > length:
+                return
             yield key, place
