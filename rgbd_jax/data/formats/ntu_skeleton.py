@@ -10,6 +10,7 @@ Lines are numbered from 1 in messages, and so are bodies; frames and joints as i
 """
 
 import dataclasses
+import functools
 import math
 import os
 from pathlib import Path
@@ -132,11 +133,12 @@ class _Lines:
 
     def count(self, place: int, what: str) -> int:
         """The number of `what` that a line consists of."""
-        line = self[place].strip()
-        if not line.isdigit():
-            found = line.decode("utf-8", "replace")[:40]
+        line = self[place]
+        number = _whole_number(line)
+        if number is None:
+            found = line.strip().decode("utf-8", "replace")[:40]
             raise self.fault(place, f"found {found!r}; the number of {what} is needed")
-        return int(line)
+        return number
 
     def fault(self, place: int, message: str) -> UserError:
         return UserError(f"{self._path}, line {place + 1}: {message}")
@@ -146,6 +148,13 @@ class _Lines:
             return UserError(f"{self._path}: is empty; the number of frames is needed in line 1")
         said = f"it is to hold {int(self[0])} frames" if self[0].strip().isdigit() else "more is needed"
         return self.fault(self.number - 1, f"the file ends here, cut off; by line 1 {said}")
+
+
+@functools.lru_cache
+def _whole_number(line: bytes) -> int | None:
+    """What a line consists of, None if it is something else. Few different ones make up most of a file."""
+    line = line.strip()
+    return int(line) if line.isdigit() else None
 
 
 def _positions(lines: _Lines, blocks: np.ndarray) -> np.ndarray:
