@@ -12,7 +12,6 @@ import contextlib
 import io
 import os
 import shutil
-import tempfile
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -122,6 +121,10 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """What is called there, of an item. Where that is in other processes, it is sent to them."""
         return self.read
 
+    def start_reading(self, item: Any, pool: Executor) -> Future:
+        """What `read` is going to make of an item, of which a few are started ahead."""
+        return pool.submit(self.reader(), item)
+
     @abc.abstractmethod
     def clip_features(self) -> dict[str, tfds.features.FeatureConnector]:
         """The features of a record beside `id` and `label`."""
@@ -181,10 +184,8 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         self._remove_abandoned()
         tfds.disable_progress_bar()  # it knows no totals; ours does
         try:
-            # Both for a download that does not take place: the folder it would go to, and its announcement.
-            with tempfile.TemporaryDirectory() as download_dir, contextlib.redirect_stdout(io.StringIO()):
+            with contextlib.redirect_stdout(io.StringIO()):  # it announces a download
                 self.download_and_prepare(
-                    download_dir=download_dir,
                     download_config=tfds.download.DownloadConfig(try_download_gcs=False),
                     file_format="array_record",
                 )
@@ -253,9 +254,10 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             metadata=tfds.core.MetadataDict({**self.clip_metadata(), "left_out": 0}),
         )
 
-    def _split_generators(
-        self, dl_manager: tfds.download.DownloadManager, pool: Executor
-    ) -> dict[str, Iterator]:
+    def _make_download_manager(self, **_: Any) -> "_NoDownloads":
+        return _NoDownloads()
+
+    def _split_generators(self, dl_manager: "_NoDownloads", pool: Executor) -> dict[str, Iterator]:
         del dl_manager  # the data is here already
         items = defaultdict(list)
         for item in self.items():
@@ -270,7 +272,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return {split: self._generate_examples(split, items[split], seen, pool) for split in items}
 
     def _generate_splits(
-        self, dl_manager: tfds.download.DownloadManager, download_config: tfds.download.DownloadConfig
+        self, dl_manager: "_NoDownloads", download_config: tfds.download.DownloadConfig
     ) -> list[tfds.core.SplitInfo]:
         del download_config
         features = self.info.features
@@ -312,12 +314,18 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return iter(tqdm(readings, desc=activity, total=len(items), unit="clip", disable=None))
 
     def _read_ahead(self, items: Sequence[Any], pool: Executor) -> Iterator[tuple[Any, Future]]:
-        read, ahead = self.reader(), deque()
+        ahead = deque()
         for item in items:
-            ahead.append((item, pool.submit(read, item)))
+            ahead.append((item, self.start_reading(item, pool)))
             if len(ahead) > self.READERS:
                 yield ahead.popleft()
         yield from ahead
+
+
+class _NoDownloads:
+    """In place of a download manager, which would read the checksums of all data sets that it knows."""
+
+    downloaded_size = 0
 
 
 def _lost_reader() -> OutsideError:

@@ -11,11 +11,10 @@ All protocols are splits of the same records: `xsub_train`, `xsub_test`, and `xv
 NTU-120.
 """
 
-import dataclasses
 import functools
 import shutil
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,6 +23,8 @@ import tensorflow_datasets as tfds
 
 from rgbd_jax.data.builders.skeleton_builder import SkeletonBuilder
 from rgbd_jax.data.formats.ntu_skeleton import NUM_JOINTS
+from rgbd_jax.data.in_place import InPlace
+from rgbd_jax.data.journal import Journal
 from rgbd_jax.data.ntu.annotations import Annotations
 from rgbd_jax.data.ntu.archives import NUM_BODIES, Archives
 from rgbd_jax.data.ntu.captures import CORES, Captures
@@ -44,6 +45,8 @@ class NtuSkeletons(SkeletonBuilder, skip_registration=True):
     NUM_JOINTS = NUM_JOINTS
     NEEDS_ALL_SPLITS = False
     READERS = 4 * CORES
+
+    _journal: Journal | None = None  # of the captures that were read, while they are prepared
 
     @functools.cached_property
     def clips(self) -> Captures | Archives | Annotations:
@@ -81,14 +84,26 @@ class NtuSkeletons(SkeletonBuilder, skip_registration=True):
     def reader(self) -> Callable[[Any], Sample]:
         return self.clips.read
 
+    def start_reading(self, item: Any, pool: Executor) -> Future:
+        if self._journal is not None and (sample := self.clips.recall(item, self._journal)) is not None:
+            return InPlace().submit(lambda: sample)
+        return super().start_reading(item, pool)
+
+    def record(self, sample: Sample) -> dict[str, Any]:
+        if self._journal is not None:
+            self._journal.add(sample.key, sample.joints)
+        return super().record(sample)
+
     def prepare(self) -> None:
         """As of every data set; what was read of captures is kept until all is done, to go on from there."""
-        kept = Path(self.data_dir).with_name(f"{self.VERSION}.unfinished")
-        if isinstance(self.clips, Captures):
-            self.clips = dataclasses.replace(self.clips, kept=kept)
         self.warnings += self.clips.remarks()
-        super().prepare()
-        shutil.rmtree(kept, ignore_errors=True)
+        if not isinstance(self.clips, Captures):
+            super().prepare()
+            return
+        folder = Path(self.data_dir).with_name(f"{self.VERSION}.unfinished")
+        with Journal(folder) as self._journal:
+            super().prepare()
+        shutil.rmtree(folder, ignore_errors=True)
 
     def check(self) -> list[str]:
         self.warnings += self.clips.remarks()

@@ -60,5 +60,6 @@ class SkeletonBuilder(Builder, skip_registration=True):
 
     def record(self, sample: Sample) -> dict[str, Any]:
         joints = np.asarray(sample.joints, np.float32)
-        self.info.metadata["max_frames"] = max(self.info.metadata["max_frames"], len(joints))
+        metadata = self.info.metadata
+        metadata["max_frames"] = max(metadata["max_frames"], len(joints))
         return {"joints": joints}

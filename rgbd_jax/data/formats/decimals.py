@@ -1,48 +1,63 @@
-"""Reads many decimal numbers of a text at once, several times faster than `float` reads them one by one."""
+"""Reads many decimal numbers of a text at once, some ten times faster than `float` reads them one by one."""
 
 import numpy as np
 
 # A whole number of so many digits and a power of ten up to there are exact in float64. Their quotient is then
 # the float64 next to what is written: what `float` returns.
 _EXACT_DIGITS = 15
-_POWERS_OF_TEN = 10.0 ** np.arange(_EXACT_DIGITS + 1)
+_POWERS_OF_TEN = 10.0 ** np.arange(_EXACT_DIGITS + 2)
+_FRACTIONS = np.append(1.0, _POWERS_OF_TEN[:-1])  # 10^(n - 1), and 1 for no digits
+
+# Characters are looked at in words of 8 bytes, the first of them in the lowest.
+_BYTES = 8
+_EACH = 0x0101010101010101
+_HIGHEST_BITS = 0x80 * _EACH
+_ZEROS = ord("0") * _EACH
+_POINT = ord(".") ^ ord("0")
+# In the last two words of a number, the bytes that belong to it, by its length.
+_INSIDE = np.array(
+    [[-(1 << 8 * max(0, size - length)) % 2**64 for length in range(2 * _BYTES + 1)] for size in (16, 8)],
+    np.uint64,
+)
 
 
 def read_decimals(text: bytes, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """The numbers that stand in some places of a text.
 
     Args:
-      text: ASCII, less than 2 GiB.
+      text: ASCII.
       begins, ends: (n,) integers, the place of the first character of each number, and that after its last.
 
     Returns:
       (n,) float64, the same as of `float`; NaN where it finds no number.
     """
-    # Character by character (the first axis), for all numbers together, in the narrowest types: this is bound
-    # by memory. What is seen past the end of a number is ignored.
-    longest = _EXACT_DIGITS + len(".")
-    lengths = np.minimum(ends - begins, longest + 1).astype(np.uint8)
-    column = np.arange(min(int(lengths.max(initial=1)), longest), dtype=np.uint8)[:, None]
-    codes = np.frombuffer(text, np.uint8)
-    characters = codes.take(begins.astype(np.int32) + column, mode="clip")
-    is_inside = column < lengths
-    digits = characters - np.uint8(ord("0"))  # others are above 9: it wraps around
-    is_digit = (digits < 10) & is_inside
-    is_point = (characters == ord(".")) & is_inside
-    is_negative = (characters[0] == ord("-")) & (lengths > 0)
+    padded = bytes(2 * _BYTES) + text + bytes(1)
+    is_negative = np.frombuffer(padded, np.uint8)[begins + 2 * _BYTES] == ord("-")
+    lengths = ends - begins - is_negative
+    # The last 16 characters of each number, (2, n): digits as 0 to 9, and 0 for what stands before it.
+    word_at = np.ndarray(len(padded) - _BYTES + 1, "<u8", padded, strides=(1,))
+    digits = word_at[ends + [[0], [_BYTES]]] ^ _ZEROS
+    digits &= _INSIDE.take(np.minimum(lengths, 2 * _BYTES), axis=1)
+    # 1 in the byte of a point, which is made a digit 0 too: 12.34 is read as 12034.
+    points = (_HIGHEST_BITS - (digits ^ _POINT * _EACH)) >> 7 & _EACH
+    digits ^= points * _POINT
+    is_above_9 = (digits | digits + (0x80 - 10) * _EACH) & _HIGHEST_BITS
 
-    num_digits = is_digit.sum(axis=0, dtype=np.uint8)
-    num_points = is_point.sum(axis=0, dtype=np.uint8)
-    is_plain = (num_digits > 0) & (num_points <= 1) & (num_digits + num_points + is_negative == lengths)
-    is_plain &= lengths - num_points <= _EXACT_DIGITS
+    num_points = np.bitwise_count(points[0]) + np.bitwise_count(points[1])
+    is_plain = (is_above_9[0] | is_above_9[1]) == 0
+    is_plain &= (num_points <= 1) & (lengths > num_points) & (lengths <= _EXACT_DIGITS)
+    before = np.bitwise_count(points - 1) // 8  # bytes before the point, all 8 where there is none
+    from_point = 2 * _BYTES - before[0] - np.where(before[0] == _BYTES, before[1], 0)
 
-    # Without the point, and with zeros for the sign and after the end, all are whole numbers of one length.
-    point = np.where(num_points == 1, (is_point * column).sum(axis=0, dtype=np.uint8), lengths)
-    digits = np.vstack([digits * is_digit, np.zeros_like(digits[:1])])
-    digits = np.where(column < point, digits[:-1], digits[1:])[:_EXACT_DIGITS]
-    wholes = _POWERS_OF_TEN[len(digits) - 1 :: -1] @ digits.astype(np.float64)
-    numbers = wholes / _POWERS_OF_TEN[np.where(is_plain, len(digits) - point, 0)]
-    np.negative(numbers, out=numbers, where=is_negative)
+    # Neighbours become one number of twice as many digits: 8 times 1, 4 times 2, 2 times 4, 1 of 8.
+    for size in (1, 2, 4):
+        pairs = digits * 10**size + (digits >> 8 * size)
+        digits = pairs & (2**64 - 1) // (2 ** (8 * size) + 1)
+    wholes = digits[0] * 1e8 + digits[1]
+    # The zero for the point is taken out: 12034 is 12 times 1000 and a rest, 1234 is 12 times 100 and it.
+    powers, fractions = _POWERS_OF_TEN[from_point], _FRACTIONS[from_point]
+    numbers = (wholes - np.floor(wholes / powers) * (powers - fractions)) / fractions
+    numbers = np.where(is_negative, -numbers, numbers)
     for place in np.flatnonzero(~is_plain):  # such as 2.1e-05
         numbers[place] = _float(text[begins[place] : ends[place]])
     return numbers

@@ -10,6 +10,7 @@ Lines are numbered from 1 in messages, and so are bodies; frames and joints as i
 """
 
 import dataclasses
+import functools
 import math
 import os
 from pathlib import Path
@@ -104,8 +105,9 @@ class _Lines:
 
     Attributes:
       text: the whole file.
+      codes: its characters, uint8.
       number: n, of the lines.
-      begins, ends: (n,) where in it each line is, without what ends it.
+      begins: (n + 1,) where in it each line begins, and where the last one ends.
     """
 
     def __init__(self, path: Path):
@@ -114,32 +116,29 @@ class _Lines:
             self.text = path.read_bytes()
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-        codes = np.frombuffer(self.text, np.uint8)
-        ends = np.flatnonzero(codes == ord("\n"))
-        if not self.text.endswith(b"\n"):
+        self.codes = np.frombuffer(self.text, np.uint8)
+        ends = np.flatnonzero(self.codes == ord("\n")) + 1
+        if self.text and not self.text.endswith(b"\n"):
             ends = np.append(ends, len(self.text))
-        if not self.text:
-            ends = ends[:0]
-        self.begins = np.append(0, ends + 1)[: len(ends)]
-        self.ends = ends - ((ends > self.begins) & (codes[ends - 1] == ord("\r")))
+        self.begins = np.append(0, ends)
         self.number = len(ends)
-        # Lists are faster to look into than arrays.
-        self._begins, self._ends = self.begins.tolist(), self.ends.tolist()
+        self._begins = self.begins.tolist()  # faster to look into than an array
 
     def __getitem__(self, place: int) -> bytes:
-        """A line, counted from 0. UserError if the file ends before."""
+        """A line with what ends it, counted from 0. UserError if the file ends before."""
         try:
-            return self.text[self._begins[place] : self._ends[place]]
+            return self.text[self._begins[place] : self._begins[place + 1]]
         except IndexError:
             raise self.cut_off() from None
 
     def count(self, place: int, what: str) -> int:
         """The number of `what` that a line consists of."""
-        line = self[place].strip()
-        if not line.isdigit():
-            found = line.decode("utf-8", "replace")[:40]
+        line = self[place]
+        number = _whole_number(line)
+        if number is None:
+            found = line.strip().decode("utf-8", "replace")[:40]
             raise self.fault(place, f"found {found!r}; the number of {what} is needed")
-        return int(line)
+        return number
 
     def fault(self, place: int, message: str) -> UserError:
         return UserError(f"{self._path}, line {place + 1}: {message}")
@@ -149,6 +148,13 @@ class _Lines:
             return UserError(f"{self._path}: is empty; the number of frames is needed in line 1")
         said = f"it is to hold {int(self[0])} frames" if self[0].strip().isdigit() else "more is needed"
         return self.fault(self.number - 1, f"the file ends here, cut off; by line 1 {said}")
+
+
+@functools.lru_cache
+def _whole_number(line: bytes) -> int | None:
+    """What a line consists of, None if it is something else. Few different ones make up most of a file."""
+    line = line.strip()
+    return int(line) if line.isdigit() else None
 
 
 def _positions(lines: _Lines, blocks: np.ndarray) -> np.ndarray:
@@ -162,15 +168,17 @@ def _positions(lines: _Lines, blocks: np.ndarray) -> np.ndarray:
 
 def _positions_of_regular(lines: _Lines, places: np.ndarray) -> np.ndarray | None:
     """The positions in some lines if all are right and have single blanks between their fields, else None."""
-    begins, ends = lines.begins[places], lines.ends[places]
-    codes = np.frombuffer(lines.text, np.uint8)
-    blanks = np.flatnonzero(codes == ord(" "))
-    first = np.searchsorted(blanks, begins)
-    has_all_fields = (np.searchsorted(blanks, ends) - first == _FIELDS - 1).all() and b"\t" not in lines.text
-    if not has_all_fields or (np.diff(blanks) == 1).any() or (codes[ends - 1] == ord(" ")).any():
+    blanks = np.flatnonzero(lines.codes == ord(" "))
+    of_line = np.searchsorted(blanks, lines.begins)
+    first = of_line[places]
+    if (of_line[places + 1] - first != _FIELDS - 1).any() or b"\t" in lines.text:
+        return None
+    # Behind the last blank of a line begins its last field, if not the next blank or what ends the line.
+    behind = lines.codes.take(blanks[first + _FIELDS - 2] + 1, mode="clip")
+    if (behind <= ord(" ")).any() or (np.diff(blanks) == 1).any():
         return None
     stops = blanks[first[:, None] + np.arange(3)]
-    starts = np.column_stack([begins, stops[:, :2] + 1])
+    starts = np.column_stack([lines.begins[places], stops[:, :2] + 1])
     with np.errstate(over="ignore"):  # is not finite then
         positions = read_decimals(lines.text, starts.reshape(-1), stops.reshape(-1)).astype(np.float32)
     return positions if np.isfinite(positions).all() else None

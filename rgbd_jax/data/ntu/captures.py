@@ -1,18 +1,19 @@
 """NTU RGB+D as published: a folder of `.skeleton` files, read by all cores."""
 
-import contextlib
 import dataclasses
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from rgbd_jax.data.formats.ntu_skeleton import read_ntu_skeleton
+from rgbd_jax.data.in_place import InPlace
+from rgbd_jax.data.journal import Journal
 from rgbd_jax.data.left_out import LeftOut
 from rgbd_jax.data.ntu.actors import NoActor, centre, find_actors
 from rgbd_jax.data.ntu.edition import NTU120, WHY_MISSING, Edition, missing_captures
@@ -25,6 +26,13 @@ _FOLDERS = (".", "nturgb+d_skeletons", "nturgb+d_skeletons120")
 CORES = len(os.sched_getaffinity(0))
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class CaptureSample(Sample):
+    """A capture that was read, and the key under which a journal keeps its joints."""
+
+    key: str
+
+
 @dataclasses.dataclass(frozen=True)
 class Captures:
     """The captures below a folder. It can be sent to other processes.
@@ -32,13 +40,10 @@ class Captures:
     Attributes:
       root: the folder.
       edition: what is to be there.
-      kept: a folder where the clips that were read are kept, so that a preparation that was stopped goes on
-        instead of beginning anew; None keeps nothing.
     """
 
     root: Path
     edition: Edition
-    kept: Path | None = None
 
     def exist(self) -> bool:
         """Whether the folder is such a source."""
@@ -70,21 +75,33 @@ class Captures:
         """The split of each protocol. UserError if the file has no proper name."""
         return self.edition.splits(self.edition.capture(path.stem, str(path)))
 
-    def read(self, path: Path) -> Sample:
+    def read(self, path: Path) -> CaptureSample:
         """Read, clean and centre one capture.
 
         Raises:
           UserError: it is faulty.
           LeftOut: nobody acts in it.
         """
-        capture = self.edition.capture(path.stem, str(path))
-        class_name = self.edition.class_names[capture.action - 1]
-        return Sample(str(path), capture.name, class_name, self._joints(path))
+        key = _key(path)  # before it is read: if it changes meanwhile, it is read again
+        try:
+            joints = centre(find_actors(read_ntu_skeleton(path)))
+        except NoActor as reason:
+            raise LeftOut(f"{path}: is left out: {reason}") from reason
+        return self._sample(path, key, joints)
+
+    def recall(self, path: Path, journal: Journal) -> CaptureSample | None:
+        """A capture as it was read before, if a journal has it and its file has not changed since."""
+        try:
+            key = _key(path)
+        except UserError:  # reading says so
+            return None
+        joints = journal.find(key)
+        return None if joints is None else self._sample(path, key, joints)
 
     def pool(self) -> Executor:
-        """A process for each core that may be used."""
+        """A process for each core that may be used, where there are several."""
         if CORES == 1:
-            return ThreadPoolExecutor(1)
+            return InPlace()
         # Not forked: threads may hold locks here.
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(CORES, mp_context=context, initializer=_follow_parent)
@@ -97,31 +114,19 @@ class Captures:
         setup = path.stem[1:4]
         return setup.isdigit() and self.edition.setups < int(setup) <= NTU120.setups
 
-    def _joints(self, path: Path) -> np.ndarray:
-        kept = None
-        if self.kept is not None:
-            kept = self.kept / f"{path.stem}-{_age(path)}.npy"
-            with contextlib.suppress(OSError, ValueError):  # it is not there, or damaged
-                return np.load(kept, allow_pickle=False)
-        try:
-            joints = centre(find_actors(read_ntu_skeleton(path)))
-        except NoActor as reason:
-            raise LeftOut(f"{path}: is left out: {reason}") from reason
-        if kept is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            temporary = kept.with_name(f".{os.getpid()}.{kept.name}")
-            np.save(temporary, joints, allow_pickle=False)
-            temporary.replace(kept)
-        return joints
+    def _sample(self, path: Path, key: str, joints: np.ndarray) -> CaptureSample:
+        capture = self.edition.capture(path.stem, str(path))
+        class_name = self.edition.class_names[capture.action - 1]
+        return CaptureSample(str(path), capture.name, class_name, joints, key)
 
 
-def _age(path: Path) -> str:
+def _key(path: Path) -> str:
     """Another one if the file has changed in between."""
     try:
         status = path.stat()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    return f"{status.st_size}-{status.st_mtime_ns}"
+    return f"{path.stem}-{status.st_size}-{status.st_mtime_ns}"
 
 
 def _is_missing(path: Path) -> bool:

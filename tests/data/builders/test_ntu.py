@@ -2,7 +2,12 @@
 
 import hashlib
 import json
+import os
 import pickle
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +156,15 @@ def test_a_lost_process_is_trouble_from_outside(tmp_path, monkeypatch):
         Ntu60(data_dir=tmp_path / "data", source=tmp_path / "source").prepare()
 
 
+def names_of_read(monkeypatch):
+    """The names of the captures that are read from now on."""
+    names, original = [], captures.read_ntu_skeleton
+    monkeypatch.setattr(
+        captures, "read_ntu_skeleton", lambda path: (names.append(path.stem), original(path))[1]
+    )
+    return names
+
+
 def test_a_stopped_preparation_goes_on_where_it_was(tmp_path, monkeypatch):
     source, data = tmp_path / "source", tmp_path / "data"
     paths = [write_capture(source, f"S001C001P001R001A{number:03d}") for number in (1, 2, 3)]
@@ -162,15 +176,57 @@ def test_a_stopped_preparation_goes_on_where_it_was(tmp_path, monkeypatch):
     paths[2].write_text(whole)
     changed = write_capture(source, "S001C001P001R001A002", [{"7": person(seed=9)}])
 
-    read = []
-    original = captures.read_ntu_skeleton
-    monkeypatch.setattr(
-        captures, "read_ntu_skeleton", lambda path: (read.append(path.stem), original(path))[1]
-    )
+    read = names_of_read(monkeypatch)
     Ntu60(data_dir=data, source=source).prepare()
     assert read == [changed.stem, paths[2].stem]
     assert len(rows(Ntu60, data, "xsub_train")) == 3
     assert [path.name for path in (data / "ntu60").iterdir()] == ["1.0.0"]
+
+
+PREPARE_AND_DIE = """
+import os, signal, sys
+from rgbd_jax.data.builders.ntu import Ntu60
+from rgbd_jax.data.ntu import captures
+
+def read(path, original=captures.read_ntu_skeleton):
+    if path.stem.endswith("A009"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(path)
+
+captures.read_ntu_skeleton, captures.CORES, Ntu60.READERS = read, 1, 1
+Ntu60(source=sys.argv[1], data_dir=sys.argv[2]).prepare()
+"""
+
+
+def test_a_killed_preparation_goes_on_where_it_was(tmp_path, monkeypatch):
+    source = tmp_path / "source"
+    names = [write_capture(source, f"S001C001P001R001A{number:03d}").stem for number in range(1, 10)]
+    data, cut = tmp_path / "data", tmp_path / "cut"
+    command = [sys.executable, "-c", PREPARE_AND_DIE, source, data]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    shutil.copytree(data, cut)
+    (journal,) = (cut / "ntu60" / "1.0.0.unfinished").iterdir()
+    os.truncate(journal, journal.stat().st_size - 1)
+
+    read = names_of_read(monkeypatch)
+    Ntu60(data_dir=data, source=source).prepare()
+    num_read = len(read)
+    # At most what was being read and what was read ahead is read again.
+    assert read == names[-num_read:] and 1 <= num_read <= 3
+    del read[:]
+    Ntu60(data_dir=cut, source=source).prepare()
+    assert read == names[-num_read - 1 :]
+    whole = tmp_path / "whole"
+    Ntu60(data_dir=whole, source=source).prepare()
+    expected = rows(Ntu60, whole, "xsub_train")
+    assert len(expected) == len(names)
+    for folder in (data, cut):
+        clips = rows(Ntu60, folder, "xsub_train")
+        assert list(clips) == list(expected)
+        for name, (clip, label) in expected.items():
+            np.testing.assert_array_equal(clips[name][0], clip)
+            assert clips[name][1] == label
+        assert not (folder / "ntu60" / "1.0.0.unfinished").exists()
 
 
 @pytest.mark.parametrize(
