@@ -34,11 +34,14 @@ def real_data():
 
 @pytest.fixture(scope="session")
 def synthetic_data(tmp_path_factory):
-    """A folder in which the data set `synthetic` is prepared."""
+    """A folder in which the data set `synthetic` is prepared, four clips of each action in each split."""
+    from rgbd_jax.data.builders import synthetic
     from rgbd_jax.data.loader import open_split
 
     folder = tmp_path_factory.mktemp("data")
-    open_split("synthetic", folder, "train")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic, "CLIPS_PER_ACTION", {"train": 4, "test": 4})
+        open_split("synthetic", folder, "train")
     return folder
 
 
