@@ -2,6 +2,7 @@
 dtype."""
 
 import os
+import sys
 from pathlib import Path
 
 # Before JAX is imported.
@@ -11,6 +12,14 @@ os.environ["JAX_NUM_CPU_DEVICES"] = "8"
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # What one test has compiled need not be compiled by the next, nor by the programs that a test starts.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".cache" / "jax_tests"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+# Nor need each of the many processes that tests start translate all that it imports, which takes longer than
+# the rest of its start: where Python must not keep its bytecode beside the sources, it keeps it there.
+if sys.dont_write_bytecode:
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(__file__).parents[1] / ".cache" / "bytecode"))
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"]
 
 import jax
 import numpy as np
