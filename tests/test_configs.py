@@ -10,6 +10,7 @@ from flax import nnx
 
 from rgbd_jax.bench import main as bench
 from rgbd_jax.config import load_file, override, parity
+from rgbd_jax.data.builders import synthetic
 from rgbd_jax.data.random_clips import configured_shape, random_batch
 from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment, make_schedule
@@ -80,7 +81,8 @@ def test_a_config_builds_its_network(variant):
 
 
 def test_the_debug_variant_trains_two_steps(tmp_path, monkeypatch):
-    """On one device, for which the step compiles sooner. The data are generated on the way."""
+    """On one device, for which the step compiles sooner. The data are generated on the way, only fewer."""
+    monkeypatch.setattr(synthetic, "CLIPS_PER_ACTION", {"train": 2, "test": 1})
     one_device = sharding.make_mesh(jax.devices()[:1])
     monkeypatch.setattr(sharding, "make_mesh", lambda: one_device)
     train(

@@ -40,7 +40,10 @@ CASES = {
     "whole depth": ["configs/rgbd/ntu_cs.py:depth"],
     "whole fusion": ["configs/rgbd/ntu_cs.py:fusion"],
 }
-NAMES = [pytest.param(name, marks=[pytest.mark.slow] if "whole" in name else []) for name in CASES]
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow] if "whole" in name or name == "fusion" else [])
+    for name in CASES
+]
 # Frames and joints of other sizes than the published, for which the files are made.
 OPTIONS = {
     "ctrgcn": ["--max_frames=20"],

@@ -125,26 +125,30 @@ def test_order_follows_from_the_seed(training):
     assert joined(first_epoch(1))["id"].tolist() != joined(first_epoch(2))["id"].tolist()
 
 
-def test_order_does_not_depend_on_the_number_of_workers(training, testing):
-    alone = take(loader.training_batches(training, batch_size=2, seed=3), 10)
-    assert_equal(alone, take(loader.training_batches(training, batch_size=2, seed=3, num_workers=2), 10))
-    alone = list(loader.evaluation_batches(testing, batch_size=2))
-    assert_equal(alone, list(loader.evaluation_batches(testing, batch_size=2, num_workers=2)))
-
-
-@pytest.mark.parametrize("num_workers", [0, 2])
-def test_a_stored_state_resumes_exactly(training, num_workers):
-    def batches():
-        return loader.training_batches(training, batch_size=2, seed=3, num_workers=num_workers)
-
-    undisturbed = batches()
+def test_a_stored_state_resumes_exactly(training):
+    undisturbed, resumed = (loader.training_batches(training, batch_size=2, seed=3) for _ in range(2))
     take(undisturbed, 4)  # into the second epoch
     state = undisturbed.get_state()
-    want = take(undisturbed, 6)
-    resumed = batches()
     next(resumed)
     resumed.set_state(state)
-    assert_equal(take(resumed, 6), want)
+    assert_equal(take(resumed, 6), take(undisturbed, 6))
+
+
+def test_workers_change_neither_the_order_nor_where_it_resumes(training):
+    def batches(num_workers):
+        return loader.training_batches(training, batch_size=2, seed=3, num_workers=num_workers)
+
+    alone, shared, resumed = take(batches(0), 10), batches(2), batches(2)
+    assert_equal(take(shared, 4), alone[:4])
+    state = shared.get_state()
+    assert_equal(take(shared, 6), alone[4:])
+    resumed.set_state(state)
+    assert_equal(take(resumed, 6), alone[4:])
+
+
+def test_evaluation_does_not_depend_on_the_number_of_workers(testing):
+    alone = list(loader.evaluation_batches(testing, batch_size=2))
+    assert_equal(alone, list(loader.evaluation_batches(testing, batch_size=2, num_workers=2)))
 
 
 def test_processes_share_the_rows_of_the_same_global_batch(training):

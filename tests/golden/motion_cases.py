@@ -126,7 +126,7 @@ def check_training(case: Case, module: nnx.Module, rules: Sequence[Rule]):
         y, stats = network(variables | {"params": params}, x, train=train)
         return (y * cotangent).sum(), (y, stats)
 
-    _, (y, _) = forward(variables["params"], x, False)
+    _, (y, _) = jax.jit(forward, static_argnums=2)(variables["params"], x, False)
     case.check("y_eval", y)
     gradient = jax.jit(jax.grad(forward, argnums=(0, 1), has_aux=True), static_argnums=2)
     (params_grad, x_grad), (y, stats) = gradient(variables["params"], x, True)

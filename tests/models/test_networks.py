@@ -191,7 +191,14 @@ def test_bfloat16_stays_close():
 
     def run(dtype):
         network = GAP(
-            num_classes=5, layout="ucla20", num_persons=1, base_width=16, k=1, dtype=dtype, rngs=nnx.Rngs(0)
+            num_classes=5,
+            layout="ucla20",
+            num_persons=1,
+            base_width=16,
+            stages=(1, 1, 1),
+            k=1,
+            dtype=dtype,
+            rngs=nnx.Rngs(0),
         )
         out = jax.jit(lambda state: training_step(network, state, clip))(nnx.state(network))
         assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(out))
@@ -206,7 +213,7 @@ def training_step(network, state, clip):
     """Outputs in training, and the running statistics of the last block after it."""
     network = nnx.merge(nnx.graphdef(network), state)
     out = network(clip, train=True)
-    norm = network.blocks[9].temporal.norm
+    norm = network.blocks[-1].temporal.norm
     return {
         "logits": out["logits"],
         "text_features": out["text_features"],
@@ -218,7 +225,13 @@ def training_step(network, state, clip):
 def test_drop_out():
     """It depends on the key, in training alone."""
     network = CTRGCN(
-        num_classes=5, layout="ucla20", num_persons=1, base_width=8, drop_out=0.5, rngs=nnx.Rngs(0)
+        num_classes=5,
+        layout="ucla20",
+        num_persons=1,
+        base_width=8,
+        stages=(1,),
+        drop_out=0.5,
+        rngs=nnx.Rngs(0),
     )
     clip = jnp.asarray(golden_array("clip", (2, 4, 1, 20, 3), "normal"))
     graph, state = nnx.split(network)

@@ -54,9 +54,10 @@ def clip_options(files, data_set="nw_ucla", weights="small"):
 
 
 def gap_config(files, *overrides, weights="small"):
-    """GAP at debug size, with a schedule that does nothing to the rate."""
+    """GAP of one block, with a schedule that does nothing to the rate."""
     changes = [f"--config.batch_size={BATCH}", f"--config.schedule.reference_batch={BATCH}"]
     changes += ["--config.schedule.name=constant", "--config.schedule.warm_up=0.0"]
+    changes += ["--config.model.stages=(1,)"]
     config = load_file("configs/gap/nw_ucla.py:joint,debug")
     return override(config, [*changes, *clip_options(files, weights=weights), *overrides])
 
@@ -264,11 +265,11 @@ def test_video_is_taught_by_the_same_transformer(files):
 # ---------------------------------------------------------------------- a whole run
 
 
-def test_a_run_needs_the_files_to_train_but_not_to_evaluate(files, tmp_path, monkeypatch):
+def test_a_run_needs_the_files_to_train_but_not_to_evaluate(files, synthetic_data, tmp_path, monkeypatch):
     one_device = sharding.make_mesh(jax.devices()[:1])
     monkeypatch.setattr(sharding, "make_mesh", lambda devices=None: one_device)
     weights = files / "small.safetensors"
-    config = ["--config=configs/demo.py:debug", f"--config.data.data_dir={tmp_path / 'data'}"]
+    config = ["--config=configs/demo.py:debug", f"--config.data.data_dir={synthetic_data}"]
     config += ["--config.model.name=gap", "--config.task.text_weight=1.0", "--config.num_epochs=2"]
     config += ["--config.ema_decay=0.5", *clip_options(files, "synthetic")]
     run = tmp_path / "run"
