@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 from rgbd_jax.data.class_folders import CLASSES, LISTS
 from rgbd_jax.data.clip_files import FoundClips, find_clips
 from rgbd_jax.data.formats.clip_list import parse_listed_clip, read_lines
-from rgbd_jax.data.records import JOINT
+from rgbd_jax.data.records import JOINT, split_names
 from rgbd_jax.errors import UserError
 from rgbd_jax.numbered_lines import Line
 
@@ -93,4 +93,4 @@ class OwnLists:
                 of_split[names[parse_listed_clip(line, len(names)).label]] += 1
             except UserError:
                 continue  # is said where the clip is read
-        return sizes
+        return {split: sizes[split] for split in split_names(sizes)}

@@ -170,7 +170,11 @@ def test_folders_of_classes_are_all_it_takes(folders, tmp_path, capsys):
     arguments = ["custom", f"--source={folders}", f"--data_dir={tmp_path / 'data'}"]
     prepare.main([*arguments, "--split=subject", "--test_subjects=ben"])
     printed = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in printed[1:3]] == [["clap", "hands", "1", "1"], ["wave", "1", "1"]]
+    assert [line.split() for line in printed[:3]] == [
+        ["class", "train", "test"],
+        ["clap", "hands", "1", "1"],
+        ["wave", "1", "1"],
+    ]
     split = loader.open_split("custom", tmp_path / "data", "test")
     found = {record["id"].decode(): (record["label"], len(record["rgb"])) for record in split.source}
     assert found == {"clap hands/ben/take": (0, 2), "wave/ben/take 1": (1, 4)}
