@@ -7,11 +7,11 @@ The records go to DATA_DIR/DATASET/VERSION/. With --check everything is read, ev
 its file, and no records are written. Without it the first fault ends the preparation; with --on_error=skip
 faulty clips are left out, and named at the end. With --preview a prepared clip is drawn.
 
-    python -m rgbd_jax.prepare custom --source=DIR --split=random|subject [--test_share=0.25]
-                                      [--test_subjects=NAME,NAME] [--seed=1]
+    python -m rgbd_jax.prepare custom|custom_skeletons --source=DIR --split=random|subject
+                                      [--test_share=0.25] [--test_subjects=NAME,NAME] [--seed=1]
 
 makes the lists of a data set of one's own, whose clips lie in folders named after the classes, before it
-is prepared.
+is prepared, with --check too. Where the same lists are there, or the data set is prepared, none are made.
 docs/data_sets.md says how a source is laid out.
 """
 
@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rgbd_jax.command import ArgumentParser, run_command
-from rgbd_jax.data.class_folders import DIVISIONS, Division, write_lists
+from rgbd_jax.data.class_folders import DIVISIONS, Division, balance, write_lists
 from rgbd_jax.data.clip_errors import ON_ERROR
 from rgbd_jax.errors import UserError
 
 if TYPE_CHECKING:
     from rgbd_jax.data.builders import Builder
+    from rgbd_jax.data.builders.own_lists import OwnLists
 
 
 def parser() -> ArgumentParser:
@@ -36,7 +37,7 @@ def parser() -> ArgumentParser:
     )
     arguments.add_argument("--source", type=Path, help="the data set's published top folder")
     arguments.add_argument("--data_dir", type=Path, default=Path("data"), help="folder of all prepared data")
-    arguments.add_argument("--check", action="store_true", help="report every fault, write nothing")
+    arguments.add_argument("--check", action="store_true", help="report every fault, write no records")
     arguments.add_argument(
         "--on_error",
         choices=ON_ERROR,
@@ -44,34 +45,42 @@ def parser() -> ArgumentParser:
         help="what to do about a faulty clip: end (default), or leave it out",
     )
     arguments.add_argument("--preview", metavar="ID", help="write an animated picture of this clip")
-    own = arguments.add_argument_group("lists of custom, made from folders named after the classes")
+    own = arguments.add_argument_group("lists of custom and custom_skeletons, from folders of classes")
     own.add_argument("--split", choices=DIVISIONS, help="test some clips of each class, or some people")
-    own.add_argument("--test_share", type=float, default=0.25, help="of the clips or of the people (0.25)")
-    own.add_argument("--test_subjects", default="", help="these people, with commas between them")
-    own.add_argument("--seed", type=int, default=1, help="of what is drawn (1)")
+    own.add_argument("--test_share", type=float, help="of the clips or of the people (0.25)")
+    own.add_argument("--test_subjects", help="these people, with commas between them")
+    own.add_argument("--seed", type=int, help="of what is drawn (1)")
     return arguments
 
 
 def main(argv: list[str]) -> None:
     given = parser().parse_args(argv)
     if given.check and given.preview is not None:
-        raise UserError("--check writes nothing, --preview draws what is prepared; one of them is allowed")
+        raise UserError("--check writes no records, --preview draws what is prepared; one of them is allowed")
+    division = wanted_division(given)
     # Not before the arguments are understood: the import takes a second.
     from rgbd_jax.data.builders import builder_class
+    from rgbd_jax.data.builders.own_lists import OwnLists
     from rgbd_jax.data.records import stored_splits
 
     dataset = builder_class(given.dataset)
+    if division is not None and not issubclass(dataset, OwnLists):
+        raise UserError(f"--split={division.by}: {given.dataset} has splits of its own")
     is_prepared = dataset.is_prepared(given.data_dir)
-    if dataset.NEEDS_SOURCE and given.source is None and (given.check or not is_prepared):
-        raise UserError(f"--source is missing: give the published top folder of {given.dataset}")
+    reads_source = given.check or not is_prepared
+    if dataset.NEEDS_SOURCE and given.source is None and (reads_source or division is not None):
+        raise UserError(f"--source is missing: give the top folder of {given.dataset}")
     if is_prepared:
         for split in stored_splits(dataset.folder(given.data_dir)):
             dataset.open_split(given.data_dir, split)  # says so if it is damaged
     if given.source is not None and not dataset.NEEDS_SOURCE:
         raise UserError(f"--source={given.source}: {given.dataset} is generated and has no source")
-    if given.split:
-        make_lists(dataset, given)
-    builder = dataset(data_dir=given.data_dir, source=given.source, on_error=given.on_error)
+    if division is not None and not is_prepared:
+        make_lists(dataset, given.source, division)
+    source = given.source if reads_source else None
+    builder = dataset(data_dir=given.data_dir, source=source, on_error=given.on_error)
+    if isinstance(builder, OwnLists) and reads_source:
+        print(balance(builder.class_names, builder.listed_sizes()))
     if given.check:
         check(builder)
     elif is_prepared:
@@ -88,21 +97,40 @@ def main(argv: list[str]) -> None:
         print(f"wrote {write_preview(dataset, given.data_dir, given.preview)}")
 
 
-def make_lists(dataset: "type[Builder]", given: Namespace) -> None:
-    """Make the lists of a source whose clips lie in folders of classes, and print what is in them.
+def wanted_division(given: Namespace) -> Division | None:
+    """How clips are to be divided; None without --split. UserError if the options do not say it properly."""
+    options = {name: getattr(given, name) for name in ("test_share", "test_subjects", "seed")}
+    options = {name: value for name, value in options.items() if value is not None}
+    if given.split is None:
+        if options:
+            raise UserError(f"--{next(iter(options))}: is of the lists that --split makes, which is missing")
+        return None
+    if given.test_subjects is not None:
+        if given.split != "subject" or len(options) > 1:
+            raise UserError("--test_subjects: goes with --split=subject, without --test_share and --seed")
+        options["test_subjects"] = tuple(filter(None, map(str.strip, given.test_subjects.split(","))))
+        if not options["test_subjects"]:
+            raise UserError(f"--test_subjects={given.test_subjects}: names with commas between are needed")
+    division = Division(given.split, **options)
+    if not 0 < division.test_share < 1:
+        raise UserError(f"--test_share={given.test_share}: a number between 0 and 1 is needed")
+    if division.seed < 0:
+        raise UserError(f"--seed={given.seed}: 0 or more is needed")
+    return division
+
+
+def make_lists(dataset: "type[OwnLists]", source: Path, division: Division) -> None:
+    """Make the lists of a source whose clips lie in folders of classes, and name what gives no clip.
 
     Raises:
-      UserError: the data set has lists of its own, or see `write_lists`.
+      UserError: see `OwnLists.clips_below` and `write_lists`.
     """
-    from rgbd_jax.data.builders.own_lists import OwnLists
-
-    if not issubclass(dataset, OwnLists):
-        raise UserError(f"--split={given.split}: {given.dataset} has splits of its own")
-    if not 0 < given.test_share < 1:
-        raise UserError(f"--test_share={given.test_share}: a number between 0 and 1 is needed")
-    subjects = tuple(filter(None, given.test_subjects.split(",")))
-    division = Division(given.split, given.test_share, subjects, given.seed)
-    print(write_lists(given.source, dataset.clips_below(given.source), division))
+    clips, others = dataset.clips_below(source)
+    if others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        found = f"{', '.join(others[:3])}{more}"
+        print(f"warning: {source}: no clip is in {found}; {dataset.WANTED} are read", file=sys.stderr)
+    write_lists(source, clips, division)
 
 
 def check(builder: "Builder") -> None:

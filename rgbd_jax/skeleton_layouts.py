@@ -1,6 +1,7 @@
 """Joint layouts, one table each: what the joints are called, how they hang together, what they belong to.
 
-A layout of one's own is one more entry of `LAYOUTS`. All joint numbers count from 0.
+A layout of one's own is one more table, and its name where they are collected (docs/skeletons.md). All joint
+numbers count from 0.
 """
 
 import dataclasses
@@ -249,11 +250,30 @@ MEDIAPIPE = _layout(
 )
 # fmt: on
 
-LAYOUTS = {layout.name: layout for layout in (NTU, NW_UCLA, COCO, OPENPOSE, MEDIAPIPE, PUBLISHED_NW_UCLA)}
+
+def _by_size(*layouts: SkeletonLayout) -> dict[int, SkeletonLayout]:
+    """Layouts by their numbers of joints, which is all that a recording tells of its own.
+
+    Raises:
+      ValueError: two have equally many.
+    """
+    by_size = {}
+    for layout in layouts:
+        other = by_size.setdefault(layout.num_joints, layout)
+        if other is not layout:
+            raise ValueError(
+                f"the layouts {other.name} and {layout.name} have {layout.num_joints} joints each; recordings"
+                " tell their layout by this number, so one of the two is allowed"
+            )
+    return by_size
+
+
+_BY_SIZE = _by_size(NTU, NW_UCLA, COCO, OPENPOSE, MEDIAPIPE)
 # Those that a config may name; the other one belongs to weights.
-CHOICES = tuple(name for name in LAYOUTS if name != PUBLISHED_NW_UCLA.name)
+CHOICES = tuple(layout.name for layout in _BY_SIZE.values())
+LAYOUTS = {layout.name: layout for layout in (*_BY_SIZE.values(), PUBLISHED_NW_UCLA)}
 
 
 def layout_of(num_joints: int) -> SkeletonLayout:
     """The layout that has so many joints. KeyError if none has."""
-    return {LAYOUTS[name].num_joints: LAYOUTS[name] for name in CHOICES}[num_joints]
+    return _BY_SIZE[num_joints]

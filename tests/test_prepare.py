@@ -190,10 +190,12 @@ def test_where_all_clips_are_faulty_nothing_is_prepared_and_all_are_named(faulty
     [
         (["kinetics"], "'kinetics': is not known; available are nw_ucla, ntu60, ntu120, synthetic"),
         (["ntu60", "--source=nowhere"], "--source=nowhere: found neither .skeleton files, there or in"),
-        (["nw_ucla", "--source=x", "--check", "--preview=y"], "--check writes nothing, --preview draws"),
+        (["nw_ucla", "--source=x", "--check", "--preview=y"], "--check writes no records, --preview draws"),
         (["nw_ucla", "--source=x", "--on_error=ignore"], "invalid choice: 'ignore'"),
         (["nw_ucla"], "--source is missing"),
         (["nw_ucla", "--check"], "--source is missing"),
+        (["custom", "--source=x", "--test_share=0.5"], "--test_share: is of the lists that --split makes"),
+        (["custom", "--source=x", "--seed=0"], "--seed: is of the lists that --split makes"),
         (["nw_ucla", "--source=nowhere"], "there is no folder nowhere/all_sqe"),
         (["synthetic", "--source=somewhere"], "synthetic is generated and has no source"),
         ([], "DATASET"),

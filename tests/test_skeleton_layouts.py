@@ -1,6 +1,10 @@
 """The tables of joints: each is one body, and networks are made of it."""
 
+import dataclasses
 import functools
+import re
+import types
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +12,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from rgbd_jax import skeleton_layouts
 from rgbd_jax.config import load_file, override
 from rgbd_jax.data.random_clips import SkeletonShape, random_batch
+from rgbd_jax.models.skeleton_graph import part_means, spatial_adjacency
 from rgbd_jax.skeleton_layouts import CHOICES, LAYOUTS, NTU, NW_UCLA, PARTS, layout_of
 from rgbd_jax.tasks import make_task
 from rgbd_jax.training.state import Network
@@ -63,6 +69,34 @@ def test_the_sides_of_a_layout_are_alike(name):
 def test_the_number_of_joints_is_in_the_name():
     assert all(name.endswith(str(LAYOUTS[name].num_joints)) for name in CHOICES)
     assert CHOICES == ("ntu25", "ucla20", "coco17", "openpose18", "mediapipe33")
+
+
+@pytest.fixture
+def with_mine4():
+    """The module with what the page of skeletons adds to it."""
+    page = Path(__file__).parents[1] / "docs" / "skeletons.md"
+    (block,) = re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    source = Path(skeleton_layouts.__file__).read_text()
+    (line,) = re.findall(r"^_BY_SIZE = .*\n", source, flags=re.MULTILINE)
+    module = types.ModuleType("with_mine4")
+    exec(source.replace(line, block), vars(module))
+    return module
+
+
+def test_a_layout_of_ones_own_joins_the_others(with_mine4):
+    assert (*CHOICES, "mine4") == with_mine4.CHOICES
+    layout = with_mine4.layout_of(4)
+    assert layout is with_mine4.LAYOUTS["mine4"] and layout.centre == 0 and layout.opposites == (0, 1, 3, 2)
+    assert spatial_adjacency(layout)[1].tolist() == [[0, 1, 1, 1], *np.zeros((3, 4)).tolist()]
+    np.testing.assert_allclose(part_means(layout, bones=True).sum(axis=1), 1)
+
+
+def test_two_layouts_with_equally_many_joints_are_refused():
+    other = dataclasses.replace(NTU, name="mine25")
+    with pytest.raises(
+        ValueError, match="ntu25 and mine25 have 25 joints each; .* one of the two is allowed"
+    ):
+        skeleton_layouts._by_size(NW_UCLA, NTU, other)
 
 
 @pytest.mark.parametrize("kind", ["ctrgcn", "gap"])

@@ -1,7 +1,7 @@
 """A skeleton data set of one's own (docs/own_data.md).
 
-python -m rgbd_jax.prepare custom_skeletons --source=recordings --split=random --data_dir=data
-python -m rgbd_jax.main --config=configs/gap/custom.py:joint --workdir=runs/mine
+python -m rgbd_jax.prepare custom_skeletons --source=my_skeletons --split=random --data_dir=data
+python -m rgbd_jax.main --config=configs/gap/custom.py:joint --workdir=runs/my_skeletons
 
 CTR-GCN (ICCV 2021), by the recipe for NTU RGB+D in batches of 16. With `text` after the stream GAP (ICCV
 2023), which needs descriptions of the classes: `config.text.prompts` and `config.text.features`.

@@ -1,6 +1,6 @@
 r"""A data set of one's own with few clips, from the weights of another (docs/own_data.md).
 
-python -m rgbd_jax.prepare custom --source=recordings --split=random --data_dir=data
+python -m rgbd_jax.prepare custom --source=my_videos --split=random --data_dir=data
 python -m rgbd_jax.main --config=configs/rgbd/fine_tune.py:rgb --workdir=runs/fine_tune_rgb \
     --config.init_from=runs/ntu_cs_rgb
 python -m rgbd_jax.main --config=configs/rgbd/fine_tune.py:depth --workdir=runs/fine_tune_depth \

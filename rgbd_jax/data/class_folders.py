@@ -5,7 +5,7 @@ CLASS/SUBJECT/CLIP        the same person is called the same in all classes
 """
 
 import dataclasses
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -67,60 +67,82 @@ def divide(clips: Collection[str], division: Division) -> dict[str, list[str]]:
     return parts
 
 
-def write_lists(root: Path, clips: Collection[str], division: Division) -> str:
-    """Write `classes.txt`, unless it is there, and `dataset_splits/{train,test}.txt`.
+def write_lists(root: Path, clips: Collection[str], division: Division) -> None:
+    """Write `dataset_splits/{train,test}.txt`, and `classes.txt`, unless they are there.
 
     Args:
       root: the source folder.
       clips: paths `CLASS/…/CLIP`.
 
-    Returns:
-      How many clips of each class are in both, as a table to print.
-
     Raises:
-      UserError: there are lists already, a class is not in `classes.txt`, or see `divide`.
+      UserError: other lists are there, a class is not in `classes.txt`, a list cannot hold a name, or see
+        `divide`.
       OutsideError: the lists cannot be written.
     """
-    folder = root / LISTS
-    if folder.exists():
-        raise UserError(f"{folder}: is there already; --split makes it where there is none")
-    classes = sorted({class_of(clip) for clip in clips})
-    names = classes
-    if (root / CLASSES).is_file():
-        names = [line.text for line in read_lines(root / CLASSES)]
-        if unknown := [name for name in classes if name not in names]:
+    for name in sorted({part for clip in clips for part in (class_of(clip), clip)}):
+        _check_holds(root, name)
+    names = sorted({class_of(clip) for clip in clips})
+    if has_classes := (root / CLASSES).exists():
+        listed = [line.text for line in read_lines(root / CLASSES)]
+        if unknown := [name for name in names if name not in listed]:
             raise UserError(f"{root / CLASSES}: has no class {unknown[0]}, which clips are in the folder of")
-    parts = divide(clips, division)
-    with new_folder(folder) as lists:
-        for part, of_part in parts.items():
-            lines = [f"{clip} {WHOLE} {names.index(class_of(clip))}" for clip in of_part]
-            (lists / f"{part}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        with replacing(root / CLASSES) as class_list:
-            class_list.write_text("\n".join(names) + "\n", encoding="utf-8")
-    return balance(names, {part: Counter(map(class_of, of_part)) for part, of_part in parts.items()})
-
-
-def balance(class_names: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> str:
-    """A table of the classes with their numbers of clips in each part, and what is out of balance."""
-    width = max(map(len, ("class", *class_names)))
-    lines = [f"{'class':<{width}}" + "".join(f"{part:>8}" for part in counts)]
-    for name in class_names:
-        lines.append(f"{name:<{width}}" + "".join(f"{count.get(name, 0):>8}" for count in counts.values()))
-    for part, count in counts.items():
-        if missing := [name for name in class_names if not count.get(name)]:
-            lines.append(f"warning: no clips in {part} of {', '.join(missing)}")
-    in_training = {name: count for name, count in counts[TRAIN].items() if count}
-    most, fewest = (choose(in_training, key=in_training.get) for choose in (max, min))
-    if in_training[most] > 3 * in_training[fewest]:
-        lines.append(
-            f"warning: {TRAIN} has {in_training[most]} clips of {most}, but {in_training[fewest]} of {fewest}"
+        names = listed
+    lists = {
+        f"{part}.txt": [f"{clip} {WHOLE} {names.index(class_of(clip))}" for clip in of_part]
+        for part, of_part in divide(clips, division).items()
+    }
+    folder = root / LISTS
+    there = {path.name: [line.text for line in read_lines(path)] for path in sorted(folder.glob("*.txt"))}
+    if there and there != lists:
+        raise UserError(
+            f"{folder}: holds other lists than --split={division.by} makes of these clips; leave out --split"
+            " to keep them, or remove the folder to make new ones"
         )
+    if not has_classes:
+        with replacing(root / CLASSES) as path:
+            path.write_text("\n".join(names) + "\n", encoding="utf-8")
+    if not there:
+        with new_folder(folder) as new:
+            for name, lines in lists.items():
+                (new / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def balance(class_names: Sequence[str], sizes: Mapping[str, Mapping[str, int]]) -> str:
+    """A table of the classes with their numbers of clips in each split, and what is out of balance."""
+    width = max(map(len, ("class", *class_names)))
+    columns = {split: max(8, len(split) + 2) for split in sizes}
+    lines = [f"{'class':<{width}}" + "".join(f"{split:>{room}}" for split, room in columns.items())]
+    for name in class_names:
+        counts = (f"{sizes[split].get(name, 0):>{room}}" for split, room in columns.items())
+        lines.append(f"{name:<{width}}" + "".join(counts))
+    if len(class_names) == 1:
+        lines.append(f"warning: there is one class, {class_names[0]}; nothing can be told from it")
+    for split, of_split in sizes.items():
+        if missing := [name for name in class_names if not of_split.get(name)]:
+            lines.append(f"warning: no clips in {split} of {', '.join(missing)}")
+    if in_training := {name: count for name, count in sizes.get(TRAIN, {}).items() if count}:
+        most, fewest = (choose(in_training, key=in_training.get) for choose in (max, min))
+        if in_training[most] > 3 * in_training[fewest]:
+            lines.append(
+                f"warning: {TRAIN} has {in_training[most]} clips of {most},"
+                f" but {in_training[fewest]} of {fewest}"
+            )
     return "\n".join(lines)
 
 
 def class_of(clip: str) -> str:
     """The class in whose folder a clip lies."""
     return clip.split("/")[0]
+
+
+def _check_holds(root: Path, name: str) -> None:
+    """UserError if the lists, which are text of one name a line, would not give a name back."""
+    is_text = name.encode(errors="replace").decode() == name
+    if not is_text or name != name.strip() or {"\n", "\r"} & set(name):
+        raise UserError(
+            f"--source={root}: found the name {name!r}; lists hold names in UTF-8 without line breaks, and"
+            " without spaces at their beginning and end"
+        )
 
 
 def _subject(clip: str) -> str:

@@ -1,20 +1,19 @@
 """A video data set of one's own, see docs/own_data.md."""
 
-from collections.abc import Iterator
+import dataclasses
 from pathlib import Path
 from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
 from rgbd_jax.data import images
-from rgbd_jax.data.builders.own_lists import OwnLists, in_folders_of_classes
+from rgbd_jax.data.builders.own_lists import OwnLists
 from rgbd_jax.data.builders.video_builder import MODALITIES, ClipFiles, Item, VideoBuilder
+from rgbd_jax.data.clip_files import files_of
 from rgbd_jax.data.formats.clip_list import parse_listed_clip
-from rgbd_jax.data.formats.frame_folder import FrameFolder
+from rgbd_jax.data.formats.frame_folder import FrameFolder, numbered
 from rgbd_jax.data.formats.video_file import VideoFile
 from rgbd_jax.errors import UserError
-
-VIDEO_ENDINGS = (".avi", ".mp4", ".mkv", ".mov")
 
 
 class Custom(OwnLists, VideoBuilder):
@@ -24,25 +23,13 @@ class Custom(OwnLists, VideoBuilder):
     SUMMARY = "A video data set of one's own."
     CLASS_NAMES = ()
     PUBLISHED_SIZES: ClassVar = {}
+    FOLDERS = MODALITIES
+    ENDINGS = (".avi", ".mp4", ".mkv", ".mov")
+    WANTED = f"videos ({', '.join(ENDINGS)}) or folders of numbered frames"
 
-    @classmethod
-    def clips_below(cls, source: Path) -> set[str]:
-        """Those of videos and folders of frames below `rgb/` and `depth/`.
-
-        Raises:
-          UserError: as of `OwnLists`; or one is not there in both.
-        """
-        found = {
-            modality: set(_clips_below(source / modality))
-            for modality in MODALITIES
-            if (source / modality).is_dir()
-        }
-        wanted = "videos or folders of frames below rgb/CLASS/ or depth/CLASS/"
-        clips = in_folders_of_classes(set().union(*found.values()), source, wanted)
-        for modality, of_modality in found.items():
-            if missing := sorted(clips - of_modality):
-                raise UserError(f"{source / modality}: there is no clip {missing[0]}; both need all")
-        return clips
+    @staticmethod
+    def is_frame(name: str) -> bool:
+        return numbered(name) is not None
 
     def items(self) -> list[Item]:
         return [Item("frames", split, line) for split, line in self.listed_lines()]
@@ -50,38 +37,31 @@ class Custom(OwnLists, VideoBuilder):
     def files(self, item: Item) -> ClipFiles:
         names = self.info.features["label"].names
         clip = parse_listed_clip(item.line, len(names))
-        frames = {
-            modality: _frames(self.root / modality / clip.path, modality, clip.num_frames)
-            for modality in MODALITIES
-        }
+        try:
+            frames = {
+                modality: _frames(self.root / modality / clip.path, modality, clip.num_frames)
+                for modality in MODALITIES
+            }
+        except UserError as error:
+            raise UserError(f"{item.line}: {error}") from error
         return ClipFiles(str(item.line), clip.path, names[clip.label], frames)
 
 
-def _clips_below(folder: Path) -> Iterator[str]:
-    for path in folder.rglob("*"):
-        if path.suffix.lower() in VIDEO_ENDINGS and path.is_file():
-            yield path.relative_to(folder).with_suffix("").as_posix()
-        elif path.is_dir() and any((path / name).is_file() for _, _, name in _first_frames()):
-            yield path.relative_to(folder).as_posix()
-
-
-def _first_frames() -> Iterator[tuple[int, str, str]]:
-    """Number, ending and name of the files that a folder of frames can begin with."""
-    for first in (0, 1):
-        for ending in ("jpg", "png"):
-            yield first, ending, f"{first:06d}.{ending}"
-
-
 def _frames(path: Path, modality: str, count: int | None) -> FrameFolder | VideoFile:
-    """A video file if there is one, else a folder of frames, whether there or not.
+    """The video or the folder of frames, which need not be there.
 
-    Depth in `.png` is of 16 bits; all else is stored as it is shown.
+    Raises:
+      UserError: there is more than one, a folder holds no frames, or colour has the format of depth.
     """
-    for ending in VIDEO_ENDINGS:
-        video = path.with_name(path.name + ending)
-        if video.is_file():
-            return VideoFile(video, 0, count)
-    found = ((first, ending) for first, ending, name in _first_frames() if (path / name).is_file())
-    first, ending = next(found, (0, "jpg"))
-    measured = modality == "depth" and ending == "png"
-    return FrameFolder(path, f"%06d.{ending}", first, count, images.DEPTH if measured else images.COLOUR)
+    found = [*files_of(path, Custom.ENDINGS), *([path] if path.is_dir() else [])]
+    if len(found) > 1:
+        said = " and ".join(file.name for file in found)
+        raise UserError(f"found {said} for {path}; one video or one folder of frames is allowed")
+    if not found:
+        return FrameFolder(path, "%06d.jpg", 0, count)
+    if not path.is_dir():
+        return VideoFile(found[0], 0, count)
+    folder = FrameFolder.find(path)
+    if modality == "rgb" and folder.channels == images.DEPTH:
+        raise UserError(f"{path}: found depth of 16 bits; colour is needed")
+    return dataclasses.replace(folder, count=count)

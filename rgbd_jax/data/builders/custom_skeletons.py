@@ -1,14 +1,14 @@
 """A skeleton data set of one's own, see docs/own_data.md."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from rgbd_jax.data.builders.own_lists import ListedLine, OwnLists, in_folders_of_classes
+from rgbd_jax.data.builders.own_lists import ListedLine, OwnLists
 from rgbd_jax.data.builders.skeleton_builder import SkeletonBuilder
+from rgbd_jax.data.clip_files import files_of
 from rgbd_jax.data.formats.clip_list import parse_listed_clip
 from rgbd_jax.data.joint_files import JOINT_FILES, read_joints
 from rgbd_jax.data.left_out import LeftOut
@@ -18,7 +18,6 @@ from rgbd_jax.data.skeleton_sample import Sample
 from rgbd_jax.errors import UserError
 from rgbd_jax.skeleton_layouts import CHOICES, LAYOUTS, layout_of
 
-FOLDER = "skeletons"
 SIZES = ("num_bodies", "num_joints")
 
 
@@ -36,6 +35,9 @@ class CustomSkeletons(OwnLists, SkeletonBuilder):
     NEEDS_ALL_SPLITS = False
     NUM_BODIES = None  # as many as there are
     NUM_JOINTS = None
+    FOLDERS = ("skeletons",)
+    ENDINGS = tuple(JOINT_FILES)
+    WANTED = f"files of joints ({', '.join(ENDINGS)})"
 
     @classmethod
     def stored_kind(cls, folder: Path, info: tfds.core.DatasetInfo) -> dict[str, Any]:
@@ -44,12 +46,6 @@ class CustomSkeletons(OwnLists, SkeletonBuilder):
             if not isinstance(value, int) or value < 1:
                 raise damaged(folder / "metadata.json", f"{name} is {value!r}")
         return {"class_names": tuple(info.features["label"].names), **sizes}
-
-    @classmethod
-    def clips_below(cls, source: Path) -> set[str]:
-        """Those of files of joints below `skeletons/`."""
-        wanted = f"files of joints ({', '.join(JOINT_FILES)}) below {FOLDER}/CLASS/"
-        return in_folders_of_classes(set(_clips_below(source / FOLDER)), source, wanted)
 
     def items(self) -> list[ListedLine]:
         return list(self.listed_lines())
@@ -60,15 +56,19 @@ class CustomSkeletons(OwnLists, SkeletonBuilder):
     def read(self, item: ListedLine) -> Sample:
         names, line = self.info.features["label"].names, item.line
         clip = parse_listed_clip(line, len(names))
-        path = Path(self.source) / FOLDER / clip.path
-        found = [file for ending in JOINT_FILES if (file := path.with_name(path.name + ending)).is_file()]
+        path = Path(self.source, *self.FOLDERS, clip.path)
+        found = files_of(path, self.ENDINGS)
         if len(found) != 1:
             said = " and ".join(file.name for file in found) or "no file"
-            raise UserError(f"{line}: found {said} for {path}; one of {', '.join(JOINT_FILES)} is needed")
+            raise UserError(f"{line}: found {said} for {path}; one of {', '.join(self.ENDINGS)} is needed")
         try:
-            joints = read_joints(found[0])[: clip.num_frames]
+            joints = read_joints(found[0])
+            if clip.num_frames is not None and clip.num_frames > len(joints):
+                raise UserError(
+                    f"{line}: found {len(joints)} frames in {found[0]}; {clip.num_frames} are needed"
+                )
             layout = layout_of(joints.shape[2])
-            joints = centre(without_empty_frames(joints), layout.centre)
+            joints = centre(without_empty_frames(joints[: clip.num_frames]), layout.centre)
         except NoActor as reason:
             raise LeftOut(f"{line}: is left out: {reason}") from reason
         except KeyError as error:
@@ -98,9 +98,3 @@ class CustomSkeletons(OwnLists, SkeletonBuilder):
         metadata["num_bodies"] = max(metadata["num_bodies"], num_bodies)
         metadata["num_joints"] = num_joints
         return super().record(sample)
-
-
-def _clips_below(folder: Path) -> Iterator[str]:
-    for path in folder.rglob("*"):
-        if path.suffix.lower() in JOINT_FILES and path.is_file():
-            yield path.relative_to(folder).with_suffix("").as_posix()

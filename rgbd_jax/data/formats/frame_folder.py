@@ -13,6 +13,15 @@ from rgbd_jax.errors import UserError
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp")
 
 
+def numbered(name: str) -> re.Match | None:
+    """What the name of a numbered image file has before the number, its digits, and the ending.
+
+    None if a file of this name is none. Those that begin with a dot are not: systems put them there.
+    """
+    match = re.fullmatch(r"(?!\.)(.*?)(\d+)(\.\w+)", name)
+    return match if match and match[3].lower() in ENDINGS else None
+
+
 @dataclasses.dataclass(frozen=True)
 class FrameFolder:
     """Numbered image files.
@@ -44,8 +53,7 @@ class FrameFolder:
             raise UserError(f"there is no folder {path}")
         numbers: dict[tuple[str, str], list[str]] = {}
         for file in path.iterdir():
-            match = re.fullmatch(r"(.*?)(\d+)(\.\w+)", file.name)
-            if match and match[3].lower() in ENDINGS:
+            if match := numbered(file.name):
                 numbers.setdefault((match[1], match[3]), []).append(match[2])
         if len(numbers) != 1:
             found = " and ".join(f"{start}*{ending}" for start, ending in sorted(numbers)) or "none"
@@ -94,7 +102,8 @@ class FrameFolder:
             number += 1
 
     def _num_files(self) -> int:
-        return sum(1 for _ in self.path.glob(f"*{Path(self.name).suffix}"))
+        files = self.path.glob(f"*{Path(self.name).suffix}")
+        return sum(1 for file in files if not file.name.startswith("."))
 
     def _needed(self) -> str:
         found = (

@@ -35,6 +35,7 @@ def test_splits_and_classes_are_those_of_the_lists(source, tmp_path, capsys):
     prepare.main(arguments)
     printed = capsys.readouterr().out
     assert "prepared custom: 1 train, 1 mine_2 clips of up to 4 frames in " in printed
+    assert "warning: no clips in train of wave\n" in printed
     assert "the whole data set" not in printed
     prepare.main([arguments[0], arguments[2]])
     assert "nothing to do: 1 train, 1 mine_2 clips" in capsys.readouterr().out
@@ -98,6 +99,42 @@ def test_a_clip_stands_once_in_a_split(source, tmp_path):
     assert builder.check() == []
 
 
+def test_frames_are_found_whatever_their_names_and_endings_are(source, tmp_path):
+    shutil.rmtree(source / "rgb" / "me")
+    (source / "rgb" / "you" / "take_1.avi").rename(source / "rgb" / "you" / "take_1.AVI")
+    write_folder(source / "rgb" / "me" / "take_1", "frame_%04d.PNG", 7, 3)
+    (source / "rgb" / "me" / "take_1" / "._frame_0007.PNG").touch()
+    write_list(source / "dataset_splits" / "train.txt", ["me/take_1 all 1"])
+    assert Custom(data_dir=tmp_path / "data", source=source).check() == []
+
+
+def test_depth_of_8_bits_is_painted_whatever_the_file(source, tmp_path):
+    for who, count in (("me", 3), ("you", 4)):
+        write_folder(source / "depth" / who / "take_1", "%06d.png", 0, count)
+    builder = Custom(data_dir=tmp_path / "data", source=source)
+    assert builder.modalities == ("rgb", "depth") and builder.check() == []
+
+
+@pytest.mark.parametrize(
+    ("clip", "spoil", "message"),
+    [
+        ("me", lambda me: write_video(me / "take_1.Mov", 3), "found take_1.Mov and take_1 for .*; one video"),
+        ("you", lambda you: write_video(you / "take_1.MP4", 4), "found take_1.MP4 and take_1.avi for "),
+        ("me", lambda me: write_folder(me / "take_1", "a%d.jpg", 0, 1), r"found \*.jpg and a\*.jpg"),
+        (
+            "me",
+            lambda me: (shutil.rmtree(me / "take_1"), write_depth(me / "take_1", 3)),
+            "found depth of 16 bits",
+        ),
+    ],
+    ids=["folder and video", "videos", "frames", "depth"],
+)
+def test_a_clip_of_which_it_is_not_known_what_it_is_is_refused(source, tmp_path, clip, spoil, message):
+    spoil(source / "rgb" / clip)
+    (fault,) = Custom(data_dir=tmp_path / "data", source=source).check()
+    assert re.search(f"{'train' if clip == 'me' else 'mine_2'}.txt, line 1: .*{message}", fault)
+
+
 @pytest.mark.parametrize(
     ("path", "text", "message"),
     [
@@ -133,10 +170,50 @@ def test_folders_of_classes_are_all_it_takes(folders, tmp_path, capsys):
     arguments = ["custom", f"--source={folders}", f"--data_dir={tmp_path / 'data'}"]
     prepare.main([*arguments, "--split=subject", "--test_subjects=ben"])
     printed = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in printed[1:3]] == [["clap", "hands", "1", "1"], ["wave", "1", "1"]]
+    assert [line.split() for line in printed[:3]] == [
+        ["class", "train", "test"],
+        ["clap", "hands", "1", "1"],
+        ["wave", "1", "1"],
+    ]
     split = loader.open_split("custom", tmp_path / "data", "test")
     found = {record["id"].decode(): (record["label"], len(record["rgb"])) for record in split.source}
     assert found == {"clap hands/ben/take": (0, 2), "wave/ben/take 1": (1, 4)}
+
+
+def test_what_gives_no_clip_is_named(folders, tmp_path, capsys):
+    (folders / "rgb" / "nod").mkdir()
+    (folders / "rgb" / "wave" / "1.webm").touch()
+    (folders / "rgb" / "wave" / "._2.avi").touch()
+    write_folder(folders / "rgb" / "wave" / "ben" / "3", "frame_%d.JPG", 1, 1)
+    write_video(folders / "rgb" / "wave" / "ben" / "4.avi", 1)
+    video = folders / "rgb" / "wave" / "ben" / "4.avi"
+    video.rename(video.with_suffix(".AVI"))
+    prepare.main(
+        ["custom", f"--source={folders}", f"--data_dir={tmp_path / 'data'}", "--split=random", "--check"]
+    )
+    printed = capsys.readouterr()
+    assert "no clip is in rgb/nod, rgb/wave/1.webm; videos (.avi, .mp4, .mkv, .mov) or" in printed.err
+    assert "custom: all 6 clips are in order" in printed.out
+
+
+def test_the_same_command_can_be_repeated(folders, tmp_path, capsys):
+    """After a first faulty clip, after it has succeeded, and where the lists are gone."""
+    arguments = ["custom", f"--source={folders}", f"--data_dir={tmp_path / 'data'}"]
+    video = folders / "rgb" / "wave" / "ben" / "take 1.avi"
+    content = video.read_bytes()
+    video.write_bytes(content[:100])
+    with pytest.raises(UserError, match="cannot be opened as a video"):
+        prepare.main([*arguments, "--split=random"])
+    video.write_bytes(content)
+    prepare.main([*arguments, "--split=random"])
+    shutil.rmtree(folders / "dataset_splits")
+    (folders / "classes.txt").unlink()
+    capsys.readouterr()
+    prepare.main([*arguments, "--split=subject"])
+    assert capsys.readouterr().out.startswith("custom is prepared already, nothing to do: ")
+    assert [path.name for path in folders.iterdir()] == ["rgb"]
+    with pytest.raises(UserError, match="--source is missing"):
+        prepare.main([arguments[0], arguments[2], "--split=random"])
 
 
 @pytest.mark.parametrize(
@@ -151,9 +228,14 @@ def test_folders_of_classes_are_all_it_takes(folders, tmp_path, capsys):
         (
             lambda root: shutil.rmtree(root / "rgb"),
             [],
-            "found no videos or folders of frames below rgb/CLASS/",
+            r"found no videos \(.avi, .mp4, .mkv, .mov\) or folders of numbered frames below rgb/CLASS/",
         ),
+        (lambda root: (root / "skeletons").mkdir(), [], "beside them the folder skeletons, whose lists"),
         (lambda root: None, ["--test_share=1"], "--test_share=1.0: a number between 0 and 1 is needed"),
+        (lambda root: None, ["--seed=-1"], "--seed=-1: 0 or more is needed"),
+        (lambda root: None, ["--test_subjects=ben"], "--test_subjects: goes with --split=subject"),
+        (lambda root: None, ["--split=subject", "--test_subjects=ben", "--seed=2"], "without .* and --seed"),
+        (lambda root: None, ["--split=subject", "--test_subjects=,"], "names with commas between are needed"),
     ],
 )
 def test_folders_that_are_no_data_set_are_refused(folders, tmp_path, spoil, arguments, message):

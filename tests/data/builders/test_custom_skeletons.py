@@ -1,10 +1,9 @@
 """A skeleton data set of one's own: files of every kind, layouts, bodies, what is refused."""
 
-import json
-
 import numpy as np
 import pytest
 from data.skeleton_files import person, write_capture
+from data.video_files import write_list
 
 from rgbd_jax import prepare
 from rgbd_jax.data import loader
@@ -20,7 +19,8 @@ def clip(num_joints, frames=4, seed=0, people=None):
 
 def write_archive(path, joints):
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, joints=joints)
+    with path.open("wb") as file:
+        np.savez(file, joints=joints)
 
 
 @pytest.fixture
@@ -78,8 +78,15 @@ def test_nobody_in_a_recording_is_no_fault(source, tmp_path, capsys):
     assert "is left out: all joints of its first actor are 0" in printed.err
 
 
-def write_json(path):
-    path.write_text(json.dumps({"skeletons": np.zeros((2, 20, 3)).tolist()}))
+@pytest.mark.parametrize("frames", [4, 5])
+def test_no_more_frames_are_taken_than_there_are(source, tmp_path, frames):
+    joints = source / "skeletons" / "sit down" / "anna" / "1.npz"
+    joints.rename(joints.with_suffix(".NPZ"))
+    write_list(source / "classes.txt", ["sit down"])
+    write_list(source / "dataset_splits" / "train.txt", [f"sit down/anna/1 {frames} 0"])
+    faults = CustomSkeletons(data_dir=tmp_path / "data", source=source).check()
+    assert len(faults) == (frames > 4)
+    assert all("train.txt, line 1: found 4 frames in" in fault for fault in faults)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +102,11 @@ def write_json(path):
         ),
         (
             lambda folder: write_archive(folder / "take 1.npz", clip(25)),
-            "found take 1.skeleton and take 1.npz for",
+            "found take 1.npz and take 1.skeleton for",
+        ),
+        (
+            lambda folder: write_archive(folder / "take 1.NPZ", clip(25)),
+            "found take 1.NPZ and take 1.skeleton for",
         ),
         (lambda folder: (folder / "take 2.npz").write_text("nothing"), "take 2.npz: is no .npz file"),
         (
@@ -103,7 +114,7 @@ def write_json(path):
             "take 2.skeleton, line 1: the file ends",
         ),
     ],
-    ids=["layout", "unknown layout", "twice", "no archive", "cut off"],
+    ids=["layout", "unknown layout", "twice", "twice in capitals", "no archive", "cut off"],
 )
 def test_a_faulty_recording_is_named(source, tmp_path, spoil, message):
     spoil(source / "skeletons" / "wave" / "anna")
@@ -114,7 +125,10 @@ def test_a_faulty_recording_is_named(source, tmp_path, spoil, message):
 
 
 def test_a_source_without_recordings_is_refused(tmp_path):
+    (tmp_path / "skeletons" / "wave").mkdir(parents=True)
+    (tmp_path / "skeletons" / "wave" / "1.csv").touch()
     with pytest.raises(
-        UserError, match=r"found no files of joints \(.skeleton, .json, .npz\) below skeletons/C"
+        UserError,
+        match=r"found no files of joints \(.skeleton, .json, .npz\) below skeletons/CLASS/, but skel.*/1.csv",
     ):
         CustomSkeletons.clips_below(tmp_path)
