@@ -103,7 +103,9 @@ def test_a_new_run_starts_with_an_empty_log(tmp_path):
 
 
 ROW_OF_LOG = {"kind": "step", "split": "train", "step": 1, "epoch": 0}
-LACKING = [json.dumps({key: ROW_OF_LOG[key] for key in ROW_OF_LOG if key != lacking}) for lacking in ROW_OF_LOG]
+LACKING = [
+    json.dumps({key: ROW_OF_LOG[key] for key in ROW_OF_LOG if key != lacking}) for lacking in ROW_OF_LOG
+]
 
 
 @pytest.mark.parametrize("line", ["no json", '{"kind": "step"', "[1]", "3", "", *LACKING])
