@@ -28,12 +28,12 @@ from rgbd_jax.provenance import read_sessions, surroundings
 from rgbd_jax.report.choice import telling_samples
 from rgbd_jax.report.ensemble import combine_streams
 from rgbd_jax.report.evaluation import write_evaluation
-from rgbd_jax.report.logs import read_rows
+from rgbd_jax.report.logs import Row, read_rows
 from rgbd_jax.report.page import DrawnSample, Origin, write_page
 from rgbd_jax.report.scores import Scores
 from rgbd_jax.tasks.task import Outputs, Task, whole_logits
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import describe, run_of
+from rgbd_jax.training.checkpoint import Description, describe, run_of
 from rgbd_jax.training.state import Arrays, Network
 from rgbd_jax.visualize import file_name, make_viewer, write_run_pictures, write_sample_pictures
 
@@ -64,64 +64,42 @@ def evaluate(
     Raises:
       UserError: if checkpoint, config and data do not belong together.
     """
-    run = run_of(checkpoint)
-    began, sessions = (surroundings(), read_sessions(run)) if report else ({}, [])
-    description = describe(checkpoint)
+    run, description = run_of(checkpoint), describe(checkpoint)
     config = config_arguments.load(default=from_dict(description.config))
-    data = config.data
-    held_out = description.config["data"].get("held_out", ())  # absent: stored before there was the key
-    if set(data.held_out) != set(held_out):
-        raise UserError(
-            f"config.data.held_out={data.held_out!r}: {checkpoint} was trained with {tuple(held_out)!r},"
-            " which evaluation must keep"
-        )
-    mesh = sharding.make_mesh()
-    split = open_configured_split(data, split_name or data.eval_split)
-    if tuple(split.class_names) != description.class_names:
-        trained, found = _some(description.class_names), _some(split.class_names)
-        raise UserError(f"{checkpoint}: was trained on {trained}; the data set {split.name} has {found}")
+    num_drawn = config.visualize or (REPORTED_SAMPLES if report else 0)
+    mesh, errors = sharding.make_mesh(), ClipErrors(config.data.on_error)
+    split = _open_split(config, split_name, checkpoint, description)
     task, network, weights = trained_network(config, split, checkpoint, mesh)
-    errors = ClipErrors(data.on_error)
+    # What is told of the training is read before the work begins: a broken line must not cost it.
+    rows = _read_log(run) if num_drawn else []
+    origin = _origin(run, description, config, network) if report else None
     try:
-        scores = make_scorer(config, task, network, split, mesh, errors)(*weights, description.epoch)
+        score = make_scorer(config, task, network, split, mesh, errors)
+        scores = score(*weights, description.epoch)
     except OutsideError as error:
         raise OutsideError(f"{error}; nothing was saved") from error
+
     folder = run / "eval"
-    extra = {
-        "checkpoint_step": description.step,
-        "skipped": len(errors.ids),
-        "skipped_ids": list(errors.ids),
-    }
     remove(folder / REPORT)  # of an earlier evaluation, as are these
     remove_folder(folder / "pictures")
+    extra = {"checkpoint_step": description.step, "skipped": len(errors.ids), "skipped_ids": list(errors.ids)}
     metrics = write_evaluation(folder, scores, extra)
-    stated, drawn = leaves(config), []
-    if report:
-        config.visualize = config.visualize or REPORTED_SAMPLES
-        # Which record a score belongs to is only known where none was left out.
-        if not errors.ids:
-            split = split.take(telling_samples(scores, config.visualize))
-    if config.visualize:
-        with new_folder(folder / "pictures") as pictures:
-            write_run_pictures(pictures, scores, run / "metrics.jsonl")
-            viewed = make_viewer(config, task, network, split, mesh, errors)(*weights, description.epoch)
-            drawn = write_sample_pictures(pictures, task, split, viewed, min(config.visualize, len(split)))
-    if report:
-        origin = Origin(
-            run=run.name,
-            config=stated,
-            step=description.step,
-            epoch=description.epoch,
-            num_parameters=sum(leaf.size for leaf in jax.tree.leaves(network.params)),
-            sessions=sessions,
-            evaluated=began,
-        )
-        log = run / "metrics.jsonl"
+    if not num_drawn:
+        return folder, metrics
+
+    # Which record a score belongs to is only known where none was left out.
+    chosen = split.take(telling_samples(scores, num_drawn)) if report and not errors.ids else split
+    with new_folder(folder / "pictures") as pictures:
+        write_run_pictures(pictures, scores, rows)
+        view = make_viewer(config, task, network, chosen, mesh, errors, num_drawn)
+        viewed = view(*weights, description.epoch)
+        drawn = write_sample_pictures(pictures, task, chosen, viewed, min(num_drawn, len(chosen)))
+    if origin:
         samples = [
             DrawnSample(name, folder / "pictures" / file_name(number, name))
             for number, name in enumerate(drawn, start=1)
         ]
-        write_page(folder / REPORT, scores, metrics, read_rows(log) if log.is_file() else [], samples, origin)
+        write_page(folder / REPORT, scores, metrics, rows, samples, origin)
     return folder, metrics
 
 
@@ -191,6 +169,47 @@ def make_scorer(
         return combine_streams([replace(scores, logits=branches[name], stream=name) for name in task.streams])
 
     return score
+
+
+def _read_log(run: Path) -> list[Row]:
+    """The rows of a run's log; none of weights that come from elsewhere."""
+    path = run / "metrics.jsonl"
+    return read_rows(path) if path.is_file() else []
+
+
+def _open_split(
+    config: ConfigDict, split_name: str | None, checkpoint: Path, description: Description
+) -> Split:
+    """The samples to evaluate. UserError if they are not what the checkpoint was trained for."""
+    data = config.data
+    held_out = description.config["data"].get("held_out", ())  # absent: stored before there was the key
+    if set(data.held_out) != set(held_out):
+        raise UserError(
+            f"config.data.held_out={data.held_out!r}: {checkpoint} was trained with {tuple(held_out)!r},"
+            " which evaluation must keep"
+        )
+    split = open_configured_split(data, split_name or data.eval_split)
+    if tuple(split.class_names) != description.class_names:
+        trained, found = _some(description.class_names), _some(split.class_names)
+        raise UserError(f"{checkpoint}: was trained on {trained}; the data set {split.name} has {found}")
+    return split
+
+
+def _origin(run: Path, description: Description, config: ConfigDict, network: Network) -> Origin:
+    """How the network came about, and how this evaluation differs from that."""
+    of_run = leaves(from_dict(description.config))
+    return Origin(
+        run=run.name,
+        config=of_run,
+        changed={
+            key: value for key, value in leaves(config).items() if key not in of_run or of_run[key] != value
+        },
+        step=description.step,
+        epoch=description.epoch,
+        num_parameters=sum(leaf.size for leaf in jax.tree.leaves(network.params)),
+        sessions=read_sessions(run),
+        evaluated=surroundings(),
+    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -73,7 +73,7 @@ def run_evaluation(
         raise UserError("--mode=eval needs one of --workdir and --checkpoint")
     keep_compiled()
     from rgbd_jax.evaluate import REPORT, evaluate
-    from rgbd_jax.report.metrics import zero_shot_line
+    from rgbd_jax.report.metrics import samples_line, zero_shot_line
     from rgbd_jax.training.checkpoint import resolve
 
     folder, metrics = evaluate(
@@ -81,7 +81,7 @@ def run_evaluation(
     )
     print(
         f"top-1 {100 * metrics['top1']:.2f} %, top-5 {100 * metrics['top5']:.2f} %"
-        f" of {metrics['count']} samples; see {folder}"
+        f" of {samples_line(metrics)}; see {folder}"
     )
     if "top1_unseen" in metrics:
         print(zero_shot_line(metrics))

@@ -50,9 +50,12 @@ def record_session(run: Path, step: int) -> None:
       OutsideError: if the disk refuses.
     """
     path = run / SESSIONS
+    line = json.dumps({"step": step} | surroundings()) + "\n"
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step} | surroundings()) + "\n")
+        with path.open("a+b") as file:
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)  # a line without an end: there a process was killed
+            file.write(line.encode())
     except OSError as error:
         raise OutsideError(f"{path}: cannot be written ({error.strerror or error})") from error
 

@@ -5,7 +5,7 @@
 What stands in brackets is one compiled step.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +20,9 @@ from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import Split, evaluation_batches
 from rgbd_jax.experiment import compiled_evaluation
 from rgbd_jax.files import safe_name
-from rgbd_jax.report.logs import read_rows
-from rgbd_jax.report.metrics import confusion_matrix
-from rgbd_jax.report.pictures import accuracy_precision_picture, curves_picture
+from rgbd_jax.report.logs import Row
+from rgbd_jax.report.metrics import NO_CLASS, confusion_matrix
+from rgbd_jax.report.pictures import accuracy_precision_picture, curves_picture, save, verbatim
 from rgbd_jax.report.scores import Scores
 from rgbd_jax.tasks.task import Outputs, Task, whole_logits
 from rgbd_jax.training import sharding
@@ -52,14 +52,20 @@ Viewer = Callable[[Arrays, Arrays, int], Iterator[ViewedBatch]]
 
 
 def make_viewer(
-    config: ConfigDict, task: Task, network: Network, split: Split, mesh: Mesh, errors: ClipErrors
+    config: ConfigDict,
+    task: Task,
+    network: Network,
+    split: Split,
+    mesh: Mesh,
+    errors: ClipErrors,
+    count: int,
 ) -> Viewer:
-    """A function of (parameters, batch statistics, epoch) that shows the first `config.visualize` samples.
+    """A function of (parameters, batch statistics, epoch) that shows the first `count` samples.
 
-    The arguments are those of `evaluate.make_scorer`. Batches are no larger than they need be: here the
+    The other arguments are those of `evaluate.make_scorer`. Batches are no larger than they need be: here the
     inputs come back to the host.
     """
-    wanted = min(config.visualize, len(split))
+    wanted = min(count, len(split))
     batch_size = sharding.round_up(min(config.eval_batch_size, wanted), mesh)
 
     def seen(inputs: Any, outputs: Outputs, epoch: jax.Array) -> tuple:
@@ -90,12 +96,12 @@ def make_viewer(
     return view
 
 
-def write_run_pictures(folder: Path, scores: Scores, log: Path) -> None:
-    """Write `accuracy_precision.png`, and `curves.png` if there is a log of the training."""
+def write_run_pictures(folder: Path, scores: Scores, rows: Sequence[Row]) -> None:
+    """Write `accuracy_precision.png`, and `curves.png` if there are rows of the training's log."""
     confusion = confusion_matrix(scores)
-    accuracy_precision_picture(confusion, scores.class_names).savefig(folder / "accuracy_precision.png")
-    if log.is_file():
-        curves_picture(read_rows(log)).savefig(folder / "curves.png")
+    save(accuracy_precision_picture(confusion, scores.class_names), folder / "accuracy_precision.png")
+    if rows:
+        save(curves_picture(rows), folder / "curves.png")
 
 
 def write_sample_pictures(
@@ -134,6 +140,8 @@ def file_name(number: int, sample_id: str) -> str:
 
 def _title(batch: ViewedBatch, sample: int, class_names: list[str] | tuple[str, ...]) -> str:
     label, probabilities = batch.labels[sample], batch.probabilities[sample]
+    if not np.isfinite(probabilities).all():
+        return f"{batch.ids[sample]}\n{class_names[label]}, scores {NO_CLASS}"
     predicted = probabilities.argmax()
     found = "recognised" if predicted == label else f"taken for {class_names[predicted]}"
     return f"{batch.ids[sample]}\n{class_names[label]}, {found} with {100 * probabilities[predicted]:.1f} %"
@@ -142,7 +150,7 @@ def _title(batch: ViewedBatch, sample: int, class_names: list[str] | tuple[str, 
 def _save(folder: Path, pictures: dict[str, Figure], title: str = "") -> None:
     for name, figure in pictures.items():
         if title:
-            figure.suptitle(title, fontsize=9)
+            figure.suptitle(title, fontsize=9, **verbatim())
         path = folder / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
+        save(figure, path)

@@ -129,7 +129,8 @@ def test_the_first_samples_are_drawn(finished_run, tmp_path):
 def test_the_report_is_written_with_telling_samples_and_removed_without(finished_run, tmp_path, capsys):
     run = tmp_path / "run"
     shutil.copytree(finished_run, run)
-    main(["--mode=eval", f"--workdir={run}", "--report", "--config.visualize=2"])
+    changes = ["--config.visualize=2", "--config.seed=77"]
+    main(["--mode=eval", f"--workdir={run}", "--report", *changes])
     path = run / "eval" / "report.html"
     assert f"report: {path}\n" in capsys.readouterr().out
     page = path.read_text()
@@ -140,9 +141,23 @@ def test_the_report_is_written_with_telling_samples_and_removed_without(finished
     assert page.count("<img ") == 4 and all(f"<summary><code>{name}</code>" in page for name in chosen)
     # From metrics.jsonl, sessions.jsonl and the checkpoint.
     assert "validation ends at" in page and "step 12, epoch 3 of 3" in page
+    assert "<dt>seed</dt><dd>1</dd>" in page
+    assert "<code>seed</code></td><td><code>1</code></td><td><code>77</code>" in page
     assert "was not recorded" not in page and page.count(f"jax {jax.__version__}") == 2
     main(["--mode=eval", f"--workdir={run}"])
     assert not path.exists() and not (run / "eval" / "pictures").exists()
+
+
+def test_a_broken_log_is_named_before_anything_is_replaced(finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    (run / "eval").mkdir()
+    (run / "eval" / "metrics.json").write_text("of an earlier evaluation")
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 13}\n')
+    with pytest.raises(UserError, match=r"metrics\.jsonl, line \d+: is no row of a run's log"):
+        main(["--mode=eval", f"--workdir={run}", "--report"])
+    assert [path.name for path in (run / "eval").iterdir()] == ["metrics.json"]
 
 
 def test_each_session_of_a_run_is_noted(finished_run):

@@ -22,11 +22,13 @@ def test_sessions_are_added_one_by_one(tmp_path):
     assert first.keys() - {"step"} == surroundings().keys()
 
 
-def test_a_torn_last_line_is_passed_over_and_another_is_named(tmp_path):
+def test_a_torn_last_line_is_passed_over_then_cut_and_another_is_named(tmp_path):
     record_session(tmp_path, 0)
     path = tmp_path / "sessions.jsonl"
     path.write_text(path.read_text() + '{"step": 5, "star')
     assert len(read_sessions(tmp_path)) == 1
+    record_session(tmp_path, 7)
+    assert [session["step"] for session in read_sessions(tmp_path)] == [0, 7]
     path.write_text('{"step": 5}\n')
     with pytest.raises(UserError, match=r"sessions\.jsonl, line 1: is no session of a run"):
         read_sessions(tmp_path)

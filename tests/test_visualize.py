@@ -84,9 +84,7 @@ def test_the_first_samples_that_can_be_read_are_viewed(monkeypatch, limit, batch
 
     seen = []
     monkeypatch.setattr(visualize, "evaluation_batches", batches)
-    config = ConfigDict(
-        dict(visualize=10, eval_batch_size=limit, seed=0, data=dict(num_workers=0, on_error="skip"))
-    )
+    config = ConfigDict(dict(eval_batch_size=limit, seed=0, data=dict(num_workers=0, on_error="skip")))
     task = types.SimpleNamespace(
         prepare=lambda batch, key, train: batch["number"],
         logits=lambda outputs, epoch: {"first": outputs["twice"], "second": outputs["large"]},
@@ -98,7 +96,7 @@ def test_the_first_samples_that_can_be_read_are_viewed(monkeypatch, limit, batch
             batch_stats,
         )
     )
-    viewer = visualize.make_viewer(config, task, network, range(40), make_mesh(), ClipErrors("skip"))
+    viewer = visualize.make_viewer(config, task, network, range(40), make_mesh(), ClipErrors("skip"), 10)
     viewed = list(viewer(jnp.float32(2), (), 0))
     assert seen == list(range(0, 10, batch_size))[:-1]  # no batch is read that is not needed
     names = [str(batch.ids[sample]) for batch in viewed for sample in batch.samples]
@@ -140,6 +138,30 @@ def test_names_are_safe(sample_id, expected):
     assert file_name(7, sample_id) == expected
 
 
+@pytest.mark.parametrize("name", ["$x$ and $y", "\\frac$a$", "挥手 \U0001f44b", "a\x00b"])
+def test_names_that_pictures_cannot_read_as_text_stand_there_as_they_are(tmp_path, name):
+    figure = Figure(figsize=(2, 2))
+    task = types.SimpleNamespace(
+        pictures=lambda inputs, outputs, sample: {"dot": figure}, common_pictures=lambda outputs: {}
+    )
+    batch = next(batches())._replace(samples=np.array([0]), ids=np.array([name, "b", "c"]))
+    split = types.SimpleNamespace(name="custom", class_names=(name, "sit"))
+    write_sample_pictures(tmp_path, task, split, iter([batch]), 1)
+    assert figure.get_suptitle() == f"{batch.ids[0]}\n{name}, recognised with 75.0 %"
+    assert len(list(tmp_path.rglob("dot.png"))) == 1
+
+
+def test_scores_that_are_not_finite_are_said_to_be_so(tmp_path):
+    task, batch = DotTask(), next(batches())
+    write_sample_pictures(
+        tmp_path, task, SPLIT, iter([batch._replace(probabilities=np.full((3, 2), np.nan))]), 2
+    )
+    assert [title for title, _ in task.titles] == [
+        "clip/0\nwave, scores not finite",
+        "clip/2\nwave, scores not finite",
+    ]
+
+
 def test_long_names_fit():
     assert len(file_name(7, "手" * 1000).encode()) < 255
 
@@ -147,7 +169,7 @@ def test_long_names_fit():
 def test_a_run_without_a_log_has_no_curves(tmp_path):
     logits = np.eye(2, dtype=np.float32)
     scores = Scores(np.array(["a", "b"]), logits, np.array([0, 1], np.int32), SPLIT.class_names)
-    write_run_pictures(tmp_path, scores, tmp_path / "metrics.jsonl")
+    write_run_pictures(tmp_path, scores, [])
     assert [path.name for path in tmp_path.iterdir()] == ["accuracy_precision.png"]
     height, width, _ = matplotlib.image.imread(tmp_path / "accuracy_precision.png").shape
     assert 300 < height < 3000 and 300 < width < 3000

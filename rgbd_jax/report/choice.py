@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rgbd_jax.report.metrics import log_probabilities, ranking
+from rgbd_jax.report.metrics import predictions, sureness
 from rgbd_jax.report.scores import Scores
 
 
@@ -15,9 +15,8 @@ def telling_samples(scores: Scores, count: int) -> np.ndarray:
     Returns:
       The places of at most `count` samples.
     """
-    predicted = ranking(scores)[:, 0]
-    sureness = log_probabilities(scores)[np.arange(len(predicted)), predicted]
-    order = np.lexsort((scores.ids, -sureness))
+    predicted = predictions(scores)
+    order = np.lexsort((scores.ids, -sureness(scores)))
     kinds = []
     for is_right in (False, True):
         places = order[(predicted == scores.labels)[order] == is_right]

@@ -9,8 +9,16 @@ from typing import Any
 import numpy as np
 
 from rgbd_jax.files import remove, replacing, to_json
-from rgbd_jax.report.metrics import class_figures, confusion_matrix, log_probabilities, ranking, summary
-from rgbd_jax.report.pictures import confusion_picture
+from rgbd_jax.report.metrics import (
+    NO_CLASS,
+    class_figures,
+    confusion_matrix,
+    prediction_names,
+    predictions,
+    summary,
+    sureness,
+)
+from rgbd_jax.report.pictures import confusion_picture, save
 from rgbd_jax.report.scores import Scores, write_scores
 
 
@@ -40,7 +48,7 @@ def write_evaluation(folder: Path, scores: Scores, extra: dict[str, Any]) -> dic
     write_per_class(folder / "per_class.csv", confusion, scores.class_names)
     write_confusion_matrix(folder / "confusion_matrix.csv", confusion, scores.class_names)
     with replacing(folder / "confusion_matrix.png") as temporary:
-        confusion_picture(confusion, scores.class_names).savefig(temporary)
+        save(confusion_picture(confusion, scores.class_names), temporary)
     write_errors(folder / "errors.csv", scores)
     metrics = {"data_set": scores.data_set, "split": scores.split} | summary(scores) | extra
     with replacing(folder / "metrics.json") as temporary:
@@ -64,16 +72,16 @@ def write_per_class(path: Path, confusion: np.ndarray, class_names: Sequence[str
 def write_confusion_matrix(path: Path, confusion: np.ndarray, class_names: Sequence[str]) -> None:
     """Counts with the predicted classes as columns and the true ones as rows."""
     rows = zip(class_names, confusion.tolist(), strict=True)
-    _write_csv(path, ("true class", *class_names), ((name, *counts) for name, counts in rows))
+    columns = (*class_names, NO_CLASS)[: confusion.shape[1]]
+    _write_csv(path, ("true class", *columns), ((name, *counts) for name, counts in rows))
 
 
 def write_errors(path: Path, scores: Scores) -> None:
     """Each wrong sample with the names of its true and predicted class and the probability of the latter."""
-    predicted = ranking(scores)[:, 0]
-    probability = np.exp(log_probabilities(scores)[np.arange(len(predicted)), predicted])
+    predicted, probability = predictions(scores), sureness(scores)
     wrong = np.flatnonzero(predicted != scores.labels)
     wrong = wrong[np.lexsort((scores.ids[wrong], -probability[wrong]))]
-    names = scores.class_names
+    names = prediction_names(scores)
     _write_csv(
         path,
         ("id", "label", "prediction", "probability"),

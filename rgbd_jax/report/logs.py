@@ -75,7 +75,7 @@ def read_rows(path: Path) -> list[Row]:
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            row["step"] + 0
+            _ = row["kind"], row["split"], row["step"] + 0, row["epoch"] + 0
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path}, line {number}: is no row of a run's log: {line[:60]!r}") from error
         rows.append(row)

@@ -1,13 +1,15 @@
 """Figures of merit, each from the scores of all samples at once.
 
-Classes are ranked by score; of equal scores the lower class index comes first, and a score that is not a
-number comes last. So each figure follows from the scores alone, whatever the order of samples.
+Classes are ranked by score; of equal scores the lower class index comes first. So each figure follows from
+the scores alone, whatever the order of samples. A sample whose scores are not finite is taken for no class
+and counts as a mistake.
 """
 
 import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from rgbd_jax.report.scores import Scores
 
 # Recordings of so many frames or fewer are no part of the published figures of MotionRGBD (CVPR 2022).
 SHORT = 16
+
+NO_CLASS = "not finite"  # what a sample is taken for whose scores are not
 
 
 def summary(scores: Scores) -> dict[str, float]:
@@ -25,6 +29,7 @@ def summary(scores: Scores) -> dict[str, float]:
       mean_class_accuracy: mean over the classes that have samples of the fraction recognised.
       loss: mean cross entropy over the samples, without smoothing, in nats.
       count: number of samples.
+      not_finite: how many of these have scores that are not finite, if there are any.
       top1_seen and so on: where classes were held out from training, see `zero_shot_figures`.
       top1_<name>: where there are branches, of each of them, and `top1_<name>+<name>` of the sum of their
         logits for each pair and each published sum; top1_published: the best of the published sums.
@@ -33,12 +38,14 @@ def summary(scores: Scores) -> dict[str, float]:
       top1_<stream>: of an ensemble, of each of its streams.
     """
     support, recall, _ = class_figures(confusion_matrix(scores))
+    not_finite = int(np.count_nonzero(~_is_finite(scores.logits)))
     return {
         "top1": top_k(scores, 1),
         "top5": top_k(scores, 5),
         "mean_class_accuracy": float(recall[support > 0].mean()),
         "loss": float(cross_entropy(scores).mean()),
         "count": len(scores.ids),
+        **({"not_finite": not_finite} if not_finite else {}),
         **zero_shot_figures(scores),
         **branch_accuracies(scores),
         **figures_without_short(scores),
@@ -65,15 +72,25 @@ def zero_shot_figures(scores: Scores) -> dict[str, float]:
         classes = np.flatnonzero(chosen)
         samples = np.flatnonzero(chosen[scores.labels])
         labels = scores.labels[samples]
-        among = _ranked(scores.logits[np.ix_(samples, classes)])[:, 0]
-        apart[name] = _mean(classes[among] == labels)
-        together[name] = _mean(_ranked(scores.logits[samples])[:, 0] == labels)
+        among = _first(scores.logits[np.ix_(samples, classes)])
+        apart[name] = _mean(np.append(classes, -1)[among] == labels)
+        together[name] = _mean(_first(scores.logits[samples]) == labels)
     return {
         **{f"top1_{name}": value for name, value in apart.items()},
         "harmonic_mean": _harmonic_mean(*apart.values()),
         **{f"generalised_{name}": value for name, value in together.items()},
         "generalised_harmonic_mean": _harmonic_mean(*together.values()),
     }
+
+
+def samples_line(figures: Mapping[str, Any]) -> str:
+    """Of how many samples the figures of `metrics.json` are, in words, and what is amiss with some."""
+    parts = [f"{figures['count']:,} samples"]
+    if figures.get("skipped"):
+        parts.append(f"{figures['skipped']:,} more were left out as unreadable")
+    if figures.get("not_finite"):
+        parts.append(f"the scores of {figures['not_finite']:,} are not finite, which counts as mistakes")
+    return "; ".join(parts)
 
 
 def zero_shot_line(figures: Mapping[str, float]) -> str:
@@ -112,14 +129,25 @@ def figures_without_short(scores: Scores) -> dict[str, float]:
     return {f"{name}_over_{SHORT}_frames": figure for name, figure in figures.items()}
 
 
-def ranking(scores: Scores) -> np.ndarray:
-    """The classes of each sample from the highest score to the lowest: (N, K) int."""
-    return _ranked(scores.logits)
+def predictions(scores: Scores) -> np.ndarray:
+    """The class that each sample is taken for: (N,) int, K where its scores are not finite."""
+    return _first(scores.logits)
+
+
+def prediction_names(scores: Scores) -> tuple[str, ...]:
+    """What `predictions` count: the class names, and a word for what has no class."""
+    return (*scores.class_names, NO_CLASS)
+
+
+def sureness(scores: Scores) -> np.ndarray:
+    """The probability of what each sample is taken for: (N,) float64, NaN where its scores are not finite."""
+    return np.exp(log_probabilities(scores).max(axis=1))
 
 
 def top_k(scores: Scores, k: int) -> float:
     """The fraction of samples whose true class is among the first `k` (all, if there are fewer)."""
-    return float((ranking(scores)[:, :k] == scores.labels[:, None]).any(axis=1).mean())
+    found = (_ranked(scores.logits)[:, :k] == scores.labels[:, None]).any(axis=1)
+    return float((found & _is_finite(scores.logits)).mean())
 
 
 def log_probabilities(scores: Scores) -> np.ndarray:
@@ -136,32 +164,45 @@ def cross_entropy(scores: Scores) -> np.ndarray:
 
 
 def confusion_matrix(scores: Scores) -> np.ndarray:
-    """How many samples of true class i (rows) are taken for class j (columns): (K, K) int64."""
+    """How many samples of true class i (rows) are taken for class j (columns): (K, K) int64.
+
+    Where there are samples whose scores are not finite, a last column counts these: (K, K + 1).
+    """
     classes = len(scores.class_names)
-    pairs = scores.labels.astype(np.int64) * classes + ranking(scores)[:, 0]
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    pairs = scores.labels.astype(np.int64) * (classes + 1) + predictions(scores)
+    counts = np.bincount(pairs, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
+    return counts if counts[:, -1].any() else counts[:, :-1]
 
 
 def class_figures(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What a confusion matrix says about each class.
 
     Args:
-      confusion: (K, K), true class by predicted class.
+      confusion: of `confusion_matrix`.
 
     Returns:
       support: (K,) number of samples of the class.
       recall: (K,) fraction of these that are recognised; NaN for a class without samples.
       precision: (K,) fraction of right ones among all taken for this class; NaN where there are none.
     """
-    right, support, taken = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    right, support, taken = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)[: len(confusion)]
     with np.errstate(invalid="ignore"):
         return support, right / support, right / taken
 
 
 def _ranked(logits: np.ndarray) -> np.ndarray:
-    """The columns of each row from the highest value to the lowest."""
-    comparable = np.where(np.isnan(logits), -np.inf, logits)
-    return np.argsort(-comparable, axis=1, kind="stable")
+    """The columns of each row from the highest value to the lowest; of rows that are not finite any order."""
+    return np.argsort(-logits, axis=1, kind="stable")
+
+
+def _first(logits: np.ndarray) -> np.ndarray:
+    """The column of the highest value of each row: (N,), one that does not exist where none is finite."""
+    return np.where(_is_finite(logits), logits.argmax(axis=1), logits.shape[1])
+
+
+def _is_finite(logits: np.ndarray) -> np.ndarray:
+    """Of which rows there is a softmax: (N,) bool. A class may be excluded by a score of -inf."""
+    return np.isfinite(logits.max(axis=1))
 
 
 def _mean(right: np.ndarray) -> float:

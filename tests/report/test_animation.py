@@ -26,7 +26,7 @@ def test_persons_move_and_are_drawn_while_they_are_there(tmp_path):
     joints = np.zeros((4, 2, 25, 3), np.float32)
     joints[:, 0] = body + np.linspace(0, 1, 4)[:, None, None].astype(np.float32)
     joints[2, 1] = body
-    skeleton_animation(tmp_path / "sub" / "a.gif", joints, NTU.parents, title="one\ntwo")
+    skeleton_animation(tmp_path / "sub" / "a.gif", joints, NTU.parents, title="$one\n挥手 $two")
     frames = frames_of(tmp_path / "sub" / "a.gif")
     assert len(frames) == 4
     assert (blue(frames) > 100).all()

@@ -6,12 +6,16 @@ from dataclasses import replace
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib import font_manager
+from matplotlib.colors import to_rgb
+from report.contrast import contrast, rows_of_all_shares
 
 from rgbd_jax.errors import OutsideError
 from rgbd_jax.report import evaluation
 from rgbd_jax.report.ensemble import combine_streams
 from rgbd_jax.report.evaluation import write_evaluation
-from rgbd_jax.report.pictures import confusion_picture
+from rgbd_jax.report.pictures import accuracy_precision_picture, confusion_picture, save
+from rgbd_jax.report.pictures.labels import shortened, verbatim
 from rgbd_jax.report.scores import read_scores
 
 
@@ -112,6 +116,61 @@ def test_an_ensemble_has_the_files_of_each_stream(tmp_path, scores, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         write_evaluation(tmp_path, joint, {"checkpoint_step": 2})
     assert not (tmp_path / "metrics.json").exists()
+
+
+HOSTILE = ("$x$ and $y", "$", "\\$a$", "挥手 \U0001f44b")
+
+
+def test_names_that_pictures_cannot_read_as_text_cost_nothing(tmp_path, scores):
+    hostile = replace(scores, class_names=HOSTILE, ids=np.array([f"{name}$$" for name in scores.ids]))
+    write_evaluation(tmp_path, hostile, {})
+    axes = confusion_picture(np.eye(4, dtype=np.int64), HOSTILE).axes[0]
+    for axis in (axes.xaxis, axes.yaxis):
+        assert tuple(label.get_text() for label in axis.get_ticklabels()) == HOSTILE
+        assert not any(label.get_parse_math() for label in axis.get_ticklabels())
+    assert (tmp_path / "metrics.json").exists()
+    save(accuracy_precision_picture(np.eye(4, dtype=np.int64), HOSTILE), tmp_path / "classes.png")
+
+
+def test_fonts_with_more_signs_are_used_if_they_are_installed(monkeypatch):
+    installed = ["DejaVu Sans", "Unifont", "Noto Sans CJK JP"]
+    monkeypatch.setattr(font_manager, "get_font_names", lambda: installed)
+    verbatim.cache_clear()
+    try:
+        assert verbatim()["fontfamily"] == ["sans-serif", "Noto Sans CJK JP", "Unifont"]
+    finally:
+        verbatim.cache_clear()
+
+
+def test_a_long_name_loses_letters_of_its_middle():
+    names = [f"pick up something with {hands}" for hands in ("one hand", "two hands")]
+    assert [shortened(name) for name in names] == [
+        "pick up somethin…th one hand",
+        "pick up somethin…h two hands",
+    ]
+
+
+def test_scores_that_are_not_finite_have_a_column_of_their_own(tmp_path, scores):
+    scores.logits[2] = np.nan
+    metrics = write_evaluation(tmp_path, scores, {})
+    assert (metrics["not_finite"], metrics["top1"], metrics["loss"]) == (
+        1,
+        4 / 7,
+        pytest.approx(np.nan, nan_ok=True),
+    )
+    header, wave, *_ = read_csv(tmp_path / "confusion_matrix.csv")
+    assert header[1:] == [*scores.class_names, "not finite"] and wave == ["wave", "1", "0", "0", "0", "1"]
+    assert read_csv(tmp_path / "per_class.csv")[1] == ["wave", "2", "0.500000", "0.500000"]
+    assert read_csv(tmp_path / "errors.csv")[-1] == ["clip2", "wave", "not finite", ""]
+
+
+def test_counts_can_be_read_on_their_cells():
+    axes, *_ = confusion_picture(rows_of_all_shares(40), [str(number) for number in range(40)]).axes
+    assert len(axes.texts) == 2 * 39
+    for text in axes.texts:
+        column, row = text.get_position()
+        cell = axes.images[0].to_rgba(axes.images[0].get_array()[row, column])[:3]
+        assert contrast(cell, to_rgb(text.get_color())) >= 4.5
 
 
 def test_a_folder_below_a_file_is_trouble_from_outside(tmp_path, scores):

@@ -102,10 +102,16 @@ def test_a_new_run_starts_with_an_empty_log(tmp_path):
         assert read_rows(tmp_path / "metrics.jsonl") == []
 
 
-@pytest.mark.parametrize("line", ["no json", '{"kind": "step"', '{"kind": "step"}', "[1]", "3", ""])
+ROW_OF_LOG = {"kind": "step", "split": "train", "step": 1, "epoch": 0}
+LACKING = [
+    json.dumps({key: ROW_OF_LOG[key] for key in ROW_OF_LOG if key != lacking}) for lacking in ROW_OF_LOG
+]
+
+
+@pytest.mark.parametrize("line", ["no json", '{"kind": "step"', "[1]", "3", "", *LACKING])
 def test_a_broken_line_in_the_middle_is_named(tmp_path, line):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text(f'{{"step": 1}}\n{line}\n{{"step": 2}}\n')
+    path, good = tmp_path / "metrics.jsonl", json.dumps(ROW_OF_LOG)
+    path.write_text(f"{good}\n{line}\n{good}\n")
     with pytest.raises(UserError, match=re.escape(f"{path}, line 2: is no row of a run's log")):
         read_rows(path)
 

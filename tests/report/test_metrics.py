@@ -10,7 +10,8 @@ from rgbd_jax.report.metrics import (
     confusion_matrix,
     cross_entropy,
     log_probabilities,
-    ranking,
+    predictions,
+    samples_line,
     summary,
     top_k,
     zero_shot_figures,
@@ -53,7 +54,7 @@ def test_the_published_evaluation_is_reproduced(golden):
     assert np.mean(of_batches) == pytest.approx(float(inputs["loss"][0]), rel=1e-6)
     assert metrics["loss"] == pytest.approx(losses.mean(), rel=1e-15)
 
-    predicted = ranking(scores)[:, 0]
+    predicted = predictions(scores)
     all_pairs = [tuple(map(int, line.split(","))) for line in (PUBLISHED / "right.txt").read_text().split()]
     assert list(zip(predicted, scores.labels, strict=True)) == all_pairs
     wrong = [line.split(",")[0] for line in (PUBLISHED / "wrong.txt").read_text().split()]
@@ -109,15 +110,32 @@ def test_the_order_of_samples_changes_nothing(scores):
 
 def test_of_equal_scores_the_lower_class_comes_first():
     scores = scores_of([[0, 1, 1, 1]] * 4, [0, 1, 2, 3])
-    assert ranking(scores)[0].tolist() == [1, 2, 3, 0]
+    assert predictions(scores).tolist() == [1, 1, 1, 1]
     assert [top_k(scores, k) for k in (1, 2, 3, 4)] == [0.25, 0.5, 0.75, 1.0]
 
 
-def test_what_is_no_number_is_never_first():
-    scores = scores_of([[0, np.nan, -np.inf], [np.inf, np.nan, 1]], [1, 1])
-    assert ranking(scores).tolist() == [[0, 1, 2], [0, 2, 1]]
-    assert top_k(scores, 1) == 0
-    assert np.isnan(summary(scores)["loss"])
+@pytest.mark.parametrize("bad", [(np.nan, 0, 1), (np.nan,) * 3, (-np.inf,) * 3, (np.inf, 0, 0)])
+def test_scores_that_are_not_finite_are_a_mistake_in_every_figure(bad):
+    scores = scores_of([bad, (3, 1, 0), (-np.inf, 5, 0), (0, 9, 0)], [0, 0, 1, 2])
+    assert predictions(scores).tolist() == [3, 0, 1, 1]
+    metrics = summary(dataclasses.replace(scores, held_out=("class 1",)))
+    assert metrics["not_finite"] == 1
+    assert (metrics["top1"], metrics["top5"]) == (2 / 4, 3 / 4)
+    assert metrics["mean_class_accuracy"] == pytest.approx((1 / 2 + 1 + 0) / 3)
+    assert (metrics["top1_unseen"], metrics["generalised_seen"]) == (1, 1 / 3)
+    confusion = confusion_matrix(scores)
+    assert confusion.tolist() == [[1, 0, 0, 1], [0, 1, 0, 0], [0, 1, 0, 0]]
+    support, recall, precision = class_figures(confusion)
+    assert (support.tolist(), recall.tolist()) == ([2, 1, 1], [1 / 2, 1, 0])
+    np.testing.assert_array_equal(precision, [1, 1 / 2, np.nan])
+    rest = scores.take(np.arange(1, 4))
+    assert confusion_matrix(rest).shape == (3, 3) and "not_finite" not in summary(rest)
+
+
+def test_what_is_amiss_with_samples_is_said():
+    assert samples_line({"count": 1234, "skipped": 0}) == "1,234 samples"
+    said = samples_line({"count": 188, "skipped": 12, "not_finite": 3})
+    assert said.startswith("188 samples; 12 more were left out as unreadable; the scores of 3 are not finite")
 
 
 def test_large_scores_do_not_overflow():

@@ -6,7 +6,7 @@ import numpy as np
 
 from rgbd_jax.report import intervals
 from rgbd_jax.report.intervals import CONFIDENCE
-from rgbd_jax.report.metrics import class_figures
+from rgbd_jax.report.metrics import class_figures, prediction_names
 from rgbd_jax.report.page.markup import Html, element, joined, percent, scrolling
 from rgbd_jax.report.scores import Scores
 
@@ -27,12 +27,13 @@ def classes_section(scores: Scores, confusion: np.ndarray) -> Html:
     support, recall, precision = class_figures(confusion)
     low, high = intervals.wilson(np.diag(confusion), support)
     with np.errstate(invalid="ignore", divide="ignore"):
-        f1 = 2 * np.diag(confusion) / (support + confusion.sum(axis=0))
-    mistakes = confusion - np.diag(np.diag(confusion))
+        f1 = 2 * np.diag(confusion) / (support + confusion.sum(axis=0)[: len(support)])
+    mistakes, names = confusion.copy(), prediction_names(scores)
+    np.fill_diagonal(mistakes, 0)
     rows = []
     for i, name in enumerate(scores.class_names):
         other = int(mistakes[i].argmax())
-        taken_for = f"{scores.class_names[other]} ({mistakes[i, other]})" if mistakes[i, other] else ""
+        taken_for = f"{names[other]} ({mistakes[i, other]})" if mistakes[i, other] else ""
         badge = element("small", "held out", class_="badge") if name in scores.held_out else ""
         rows.append(
             element(

@@ -8,20 +8,24 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from rgbd_jax.report.metrics import log_probabilities, ranking
+from rgbd_jax.report.metrics import NO_CLASS, prediction_names, predictions, sureness
 from rgbd_jax.report.page.markup import Html, data_block, element, joined, percent, table
 from rgbd_jax.report.scores import Scores
 
 _COLOUR = (31, 105, 178)  # of a full cell; the stylesheet's --cell-colour
-_STRONG = 0.4  # share from which on the count stands in white
+_STRONG = 0.8  # share up to which black is easier to read on the cell of a light page than white
 _NUMBERED = 30  # classes up to which the cells hold their counts
 _SIDE = 980  # pixels that the matrix may take before its cells get too small
 _CELLS = (8, 30)  # the smallest and the largest side of a cell at first, in pixels
+_TAIL = 9  # letters of a long label that stay when it is cut: many names differ at their ends alone
 _EXAMPLES = 3
 
 
 class Pair(NamedTuple):
-    """Samples of class `label` that were taken for class `predicted`; examples are ids, the surest first."""
+    """Samples of class `label` that were taken for class `predicted`; examples are ids, the surest first.
+
+    K as `predicted` stands for none, see `metrics.predictions`.
+    """
 
     label: int
     predicted: int
@@ -36,10 +40,10 @@ def confusion_section(confusion: np.ndarray, class_names: Sequence[str]) -> Html
     Colour is the share of the true class; its square root, so that single mistakes stand out from nothing.
 
     Args:
-      confusion: (K, K) counts, true class by predicted class.
+      confusion: counts, true class by predicted class, of `metrics.confusion_matrix`.
       class_names: K names.
     """
-    classes = len(class_names)
+    classes, columns = len(class_names), (*class_names, NO_CLASS)[: confusion.shape[1]]
     cell = int(np.clip(_SIDE // classes, *_CELLS))
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     counts = Html("")
@@ -69,12 +73,13 @@ def confusion_section(confusion: np.ndarray, class_names: Sequence[str]) -> Html
     matrix = element(
         "div",
         element("div", element("span", "true ↓ predicted →"), class_="corner"),
-        element("div", *_labels(class_names), class_="columns", aria_hidden="true"),
-        element("div", *_labels(class_names), class_="rows", aria_hidden="true"),
+        element("div", *map(_label, columns), class_="columns", aria_hidden="true"),
+        element("div", *map(_label, class_names), class_="rows", aria_hidden="true"),
         cells,
         id="matrix",
-        class_="matrix",
-        style=f"--classes:{classes};--cell:{cell}px",
+        class_="matrix few" if classes <= _NUMBERED else "matrix",
+        style=f"--classes:{classes};--columns:{len(columns)};--cell:{cell}px;"
+        f"--longest:{max(map(len, columns))}",
     )
     zoom = element(
         "p",
@@ -91,7 +96,7 @@ def confusion_section(confusion: np.ndarray, class_names: Sequence[str]) -> Html
         class_="note",
     )
     rows = [[int(x) for x in _flat_sparse(row)] for row in confusion]
-    data = data_block("confusion", {"classes": list(class_names), "rows": rows})
+    data = data_block("confusion", {"classes": list(columns), "rows": rows})
     return joined(
         (element("div", readout, zoom, class_="bar"), element("div", matrix, class_="frame"), note, data)
     )
@@ -99,21 +104,19 @@ def confusion_section(confusion: np.ndarray, class_names: Sequence[str]) -> Html
 
 def most_confused(scores: Scores, limit: int = 20) -> list[Pair]:
     """The pairs with most samples; of equal ones those that are more of their class, then in class order."""
-    log_probability, predicted = log_probabilities(scores), ranking(scores)[:, 0]
-    classes = len(scores.class_names)
-    surest = -log_probability[np.arange(len(predicted)), predicted]
+    predicted, columns = predictions(scores), len(prediction_names(scores))
     wrong = np.flatnonzero(predicted != scores.labels)
-    wrong = wrong[np.lexsort((scores.ids[wrong], surest[wrong]))]
+    wrong = wrong[np.lexsort((scores.ids[wrong], -sureness(scores)[wrong]))]
     numbers, first, counts = np.unique(
-        scores.labels[wrong].astype(np.int64) * classes + predicted[wrong],
+        scores.labels[wrong].astype(np.int64) * columns + predicted[wrong],
         return_inverse=True,
         return_counts=True,
     )
-    support = np.bincount(scores.labels, minlength=classes)
-    share = counts / support[numbers // classes]
+    support = np.bincount(scores.labels, minlength=len(scores.class_names))
+    share = counts / support[numbers // columns]
     pairs = []
     for place in np.lexsort((numbers, -share, -counts))[:limit]:
-        label, taken_for = divmod(int(numbers[place]), classes)
+        label, taken_for = divmod(int(numbers[place]), columns)
         examples = scores.ids[wrong[first == place][:_EXAMPLES]]
         pairs.append(
             Pair(label, taken_for, int(counts[place]), float(share[place]), tuple(map(str, examples)))
@@ -126,7 +129,7 @@ def pairs_section(scores: Scores) -> Html:
     pairs = most_confused(scores)
     if not pairs:
         return element("p", "Every sample was recognised.")
-    names = scores.class_names
+    names = prediction_names(scores)
     rows = [
         (
             names[pair.label],
@@ -138,7 +141,7 @@ def pairs_section(scores: Scores) -> Html:
         for pair in pairs
     ]
     header = ("true class", "taken for", "samples", "of the class", "examples, the surest mistakes first")
-    return table(header, rows, class_="pairs")
+    return table("most confused pairs", header, rows, class_="pairs")
 
 
 def _picture(share: np.ndarray) -> str:
@@ -151,8 +154,9 @@ def _picture(share: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _labels(class_names: Sequence[str]) -> list[Html]:
-    return [element("span", name, title=name) for name in class_names]
+def _label(name: str) -> Html:
+    """A name that loses letters of its middle where it is too long."""
+    return element("span", element("i", name[:-_TAIL]), element("i", name[-_TAIL:]), title=name)
 
 
 def _flat_sparse(row: np.ndarray) -> list[int]:

@@ -11,7 +11,7 @@ from rgbd_jax.report.page.markup import Html, element, joined, table
 Row = Mapping[str, Any]
 
 _WIDTH, _HEIGHT = 560, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 14, 14, 50  # room for the larger letters of a narrow page
 _DOTTED = 60  # epochs up to which each has a dot
 _SPLITS = {"train": "training", "valid": "validation"}
 
@@ -40,7 +40,14 @@ def curves_section(rows: Sequence[Row]) -> Html:
         *(element("span", name, class_=f"key {split}") for split, name in _SPLITS.items()),
         class_="legend",
     )
-    return joined((legend, panels, _best(epochs["valid"]), _numbers(epochs)))
+    note = element(
+        "p",
+        "The two losses are not of one kind. That of validation is the plain cross entropy; that of training"
+        " is of augmented clips and contains what the config adds: label smoothing, the losses of branches"
+        " and of descriptions, distillation.",
+        class_="note",
+    )
+    return joined((legend, panels, note, _best(epochs["valid"]), _numbers(epochs)))
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
@@ -91,9 +98,9 @@ def _panel(title: str, curves: Mapping[str, np.ndarray], text: Any) -> Html:
         grid.append(element("text", f"{value:.6g}", x=_LEFT - 8, y=y, class_="y"))
     for epoch in (tick for tick in ticks(first, last, 8) if tick == round(tick)):
         grid.append(
-            element("text", round(epoch), x=f"{x_of(epoch):.1f}", y=_HEIGHT - _BOTTOM + 18, class_="x")
+            element("text", round(epoch), x=f"{x_of(epoch):.1f}", y=_HEIGHT - _BOTTOM + 20, class_="x")
         )
-    grid.append(element("text", "epoch", x=(_LEFT + _WIDTH - _RIGHT) / 2, y=_HEIGHT - 4, class_="x"))
+    grid.append(element("text", "epoch", x=(_LEFT + _WIDTH - _RIGHT) / 2, y=_HEIGHT - 8, class_="x"))
     drawn = []
     for split, points in curves.items():
         places = [(x_of(epoch), y_of(value)) for epoch, value in points]
@@ -112,7 +119,9 @@ def _panel(title: str, curves: Mapping[str, np.ndarray], text: Any) -> Html:
                 if math.isfinite(value)
             )
     label = "; ".join(
-        f"{_SPLITS[split]} ends at {text(points[-1, 1])}" for split, points in curves.items() if len(points)
+        f"{_SPLITS[split]} ends at {text(finite[-1])}"
+        for split, points in curves.items()
+        if len(finite := points[np.isfinite(points[:, 1]), 1])
     )
     picture = element(
         "svg", *grid, *drawn, viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img", aria_label=f"{title}: {label}"
@@ -134,7 +143,7 @@ def _best(valid: Mapping[int, Row]) -> Html:
     known = {number: row["top1"] for number, row in valid.items() if row.get("top1") is not None}
     if not known:
         return Html("")
-    best = max(known, key=known.get)
+    best = max(known, key=lambda number: (known[number], number))  # of equals the last, as --which=best
     return element(
         "p", f"The best validation is that of epoch {best}: {100 * known[best]:.2f} %.", class_="note"
     )
@@ -159,4 +168,8 @@ def _numbers(epochs: Mapping[str, Mapping[int, Row]]) -> Html:
         *(f"{name}, loss" for name in _SPLITS.values()),
         *(f"{name}, top-1 in %" for name in _SPLITS.values()),
     )
-    return element("details", element("summary", "The numbers"), table(header, rows, class_="numbers"))
+    return element(
+        "details",
+        element("summary", "The numbers"),
+        table("losses and accuracies of each epoch", header, rows, class_="numbers"),
+    )

@@ -8,7 +8,7 @@ import numpy as np
 
 from rgbd_jax.report import intervals
 from rgbd_jax.report.intervals import CONFIDENCE, Interval
-from rgbd_jax.report.metrics import SHORT, class_figures, cross_entropy
+from rgbd_jax.report.metrics import SHORT, class_figures, cross_entropy, samples_line
 from rgbd_jax.report.page.markup import Html, element, joined, percent, table
 from rgbd_jax.report.scores import Scores
 
@@ -45,6 +45,8 @@ def figures_section(scores: Scores, metrics: Mapping[str, Any], confusion: np.nd
     """Tiles of the figures that count, a table of the others, and how the intervals were made."""
     figures = all_figures(scores, metrics, confusion)
     shown = [*_HEADLINES, *(_ZERO_SHOT_HEADLINES if scores.held_out else ())]
+    if len(scores.class_names) <= 5:  # among the first five are all
+        del figures["top5"], shown[shown.index("top5")]
     tiles = element("div", *(_tile(figures[key], key == "loss") for key in shown), class_="tiles")
     rest = [figure for key, figure in figures.items() if key not in shown]
     more = Html("")
@@ -53,9 +55,12 @@ def figures_section(scores: Scores, metrics: Mapping[str, Any], confusion: np.nd
             (figure.name, percent(figure.value, 2), _range(figure.interval), figure.count) for figure in rest
         ]
         more = table(
-            ("figure", "value", f"{percent(CONFIDENCE, 0)} interval", "samples"), rows, class_="numbers"
+            "further figures",
+            ("figure", "value", f"{percent(CONFIDENCE, 0)} interval", "samples"),
+            rows,
+            class_="numbers",
         )
-    return joined((tiles, more, element("p", _method(scores, rest), class_="note")))
+    return joined((tiles, more, element("p", _method(scores, metrics, rest), class_="note")))
 
 
 def all_figures(scores: Scores, metrics: Mapping[str, Any], confusion: np.ndarray) -> dict[str, Figure]:
@@ -127,9 +132,9 @@ def _range(interval: Interval) -> str:
     return "–" if math.isnan(low) else f"{100 * low:.1f} – {100 * high:.1f} %"
 
 
-def _method(scores: Scores, rest: list[Figure]) -> str:
+def _method(scores: Scores, metrics: Mapping[str, Any], rest: list[Figure]) -> str:
     text = (
-        f"Of {len(scores.ids):,} samples. Ranges are intervals of {percent(CONFIDENCE, 0)} confidence:"
+        f"Of {samples_line(metrics)}. Ranges are intervals of {percent(CONFIDENCE, 0)} confidence:"
         " Wilson's for accuracies, for the mean class accuracy with the effective number of samples; the"
         " normal one for the cross entropy. They take samples as independent of each other, and say nothing"
         " about how a run with another seed would end."

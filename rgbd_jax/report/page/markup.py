@@ -44,17 +44,17 @@ def data_block(identifier: str, value: Any) -> Html:
     return Html(f'<script type="application/json" id="{identifier}">{text}</script>')
 
 
-def table(header: Sequence[Any], rows: Iterable[Sequence[Any]], **attributes: Any) -> Html:
+def table(label: str, header: Sequence[Any], rows: Iterable[Sequence[Any]], **attributes: Any) -> Html:
     """A table that scrolls by itself where it is wider than the page."""
     head = element("tr", *(element("th", cell, scope="col") for cell in header))
     body = (element("tr", *(element("td", cell) for cell in row)) for row in rows)
     whole = element("table", element("thead", head), element("tbody", *body), **attributes)
-    return scrolling(whole, "table")
+    return scrolling(whole, label)
 
 
 def scrolling(content: Html, label: str) -> Html:
     """What may be wider than the page; who has no mouse scrolls it with the arrow keys."""
-    return element("div", content, class_="scroll", tabindex=0, role="region", aria_label=label)
+    return element("div", content, class_="scroll", tabindex=0, role="group", aria_label=label)
 
 
 def percent(share: float, digits: int = 1) -> str:

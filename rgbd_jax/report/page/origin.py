@@ -16,7 +16,8 @@ class Origin:
 
     Attributes:
       run: the name of the run's folder.
-      config: every key of the config with its value, by its dotted name.
+      config: every key of the config that the network was trained with, by its dotted name.
+      changed: keys that had another value in this evaluation, and this value.
       step, epoch: of the checkpoint; the epoch counts from 0.
       num_parameters: of the network.
       sessions: one for each time that the training was begun or gone on with: started, step, device,
@@ -26,6 +27,7 @@ class Origin:
 
     run: str
     config: Mapping[str, Any]
+    changed: Mapping[str, Any]
     step: int
     epoch: int
     num_parameters: int
@@ -60,6 +62,7 @@ def origin_section(origin: Origin, rows: Sequence[Row]) -> Html:
     sessions = [("training", row) for row in origin.sessions] + [("evaluation", origin.evaluated)]
     parts.append(
         table(
+            "sessions",
             ("", "began (UTC)", "at step", "device", "commit", "versions"),
             map(_session, sessions),
             class_="sessions",
@@ -68,9 +71,15 @@ def origin_section(origin: Origin, rows: Sequence[Row]) -> Html:
     if not origin.sessions:
         text = "On what the training ran, and with which versions, was not recorded."
         parts.append(element("p", text, class_="note"))
-    entries = [(element("code", key), element("code", json.dumps(value))) for key, value in config.items()]
-    keys = table(("key", "value"), entries, class_="config")
-    parts.append(element("details", element("summary", f"All {len(entries)} keys of the config"), keys))
+    if origin.changed:
+        parts.append(element("h3", "Changed for this evaluation"))
+        entries = [_codes(key, config.get(key), value) for key, value in origin.changed.items()]
+        header = ("key", "of the run", "of this evaluation")
+        parts.append(table("keys changed for this evaluation", header, entries, class_="config"))
+    keys = table(
+        "keys of the config", ("key", "value"), (_codes(*item) for item in config.items()), class_="config"
+    )
+    parts.append(element("details", element("summary", f"All {len(config)} keys of the run's config"), keys))
     return joined(parts)
 
 
@@ -95,6 +104,10 @@ def _session(named: tuple[str, Row]) -> tuple[Any, ...]:
     versions = ", ".join(f"{name} {version}" for name, version in row["versions"].items())
     commit = element("code", row["commit"]) if row.get("commit") else "not known"
     return what, row["started"], row.get("step", ""), row["device"], commit, versions
+
+
+def _codes(key: str, *values: Any) -> list[Html]:
+    return [element("code", text) for text in (key, *map(json.dumps, values))]
 
 
 def _duration(hours: float) -> str:

@@ -27,13 +27,14 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 // ---- the confusion matrix: what is at the pointer or at the place that the arrow keys go to
 {
+  // The rows are classes; the columns are these too, and maybe one for what was taken for none.
   const { classes, rows } = JSON.parse(document.getElementById("confusion").textContent);
   const matrix = document.getElementById("matrix");
   const cells = document.getElementById("cells");
   const cursor = cells.querySelector(".cursor");
   const readout = document.getElementById("cell");
   const labels = [matrix.querySelector(".rows").children, matrix.querySelector(".columns").children];
-  const last = classes.length - 1;
+  const last = [rows.length - 1, classes.length - 1];
   let place = null;
 
   const countOf = (row, column) => {
@@ -52,14 +53,15 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const total = rows[row].reduce((sum, value, i) => (i % 2 ? sum + value : sum), 0);
     const count = countOf(row, column);
     const share = total ? `${((100 * count) / total).toFixed(1)} % of the class` : "the class has no samples";
-    const what = row === column ? "recognised" : `taken for ${classes[column]}`;
+    const taken = column < rows.length ? `taken for ${classes[column]}` : classes[column];
+    const what = row === column ? "recognised" : taken;
     readout.textContent = `${classes[row]}, ${what}: ${count} of ${total} (${share})`;
   };
-  const clamp = (number) => Math.min(Math.max(number, 0), last);
+  const clamp = (number, axis) => Math.min(Math.max(number, 0), last[axis]);
   const pointAt = (event) => {
     const box = cells.getBoundingClientRect();
     const side = box.width / classes.length;
-    show(clamp(Math.floor((event.clientY - box.top) / side)), clamp(Math.floor((event.clientX - box.left) / side)));
+    show(clamp(Math.floor((event.clientY - box.top) / side), 0), clamp(Math.floor((event.clientX - box.left) / side), 1));
   };
   cells.addEventListener("pointermove", pointAt);
   cells.addEventListener("pointerdown", pointAt);
@@ -75,7 +77,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     ArrowLeft: ([row, column]) => [row, column - 1],
     ArrowRight: ([row, column]) => [row, column + 1],
     Home: ([row]) => [row, 0],
-    End: ([row]) => [row, last],
+    End: ([row]) => [row, last[1]],
   };
   cells.addEventListener("keydown", (event) => {
     const move = moves[event.key];

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from rgbd_jax.report.metrics import log_probabilities, ranking
-from rgbd_jax.report.page.markup import Html, element, joined, percent
+from rgbd_jax.report.metrics import NO_CLASS, predictions, sureness
+from rgbd_jax.report.page.markup import Html, element, joined, percent, scrolling
 from rgbd_jax.report.scores import Scores
 
 _MOST_PIXELS = 1400  # of the longer side
@@ -55,7 +55,9 @@ def pictures_section(folder: Path, samples: Sequence[DrawnSample], scores: Score
     budget = _Budget(_MOST_BYTES)
     parts = []
     for number, sample in enumerate(samples):
-        figures = [_figure(path, sample.folder, budget) for path in sorted(sample.folder.rglob("*.png"))]
+        figures = [
+            _figure(path, folder, sample.folder, budget) for path in sorted(sample.folder.rglob("*.png"))
+        ]
         heading = element("summary", element("code", sample.id), " ", _outcome(sample.id, scores))
         parts.append(
             element(
@@ -69,18 +71,19 @@ def pictures_section(folder: Path, samples: Sequence[DrawnSample], scores: Score
     common = [path for path in sorted(folder.glob("*.png")) if path.name not in _SHOWN_ELSEWHERE]
     if common:
         parts.append(element("h3", "All drawn samples together"))
-        figures = (_figure(path, folder, budget) for path in common)
+        figures = (_figure(path, folder, folder, budget) for path in common)
         parts.append(element("div", *figures, class_="pictures"))
     return joined(parts)
 
 
 def _outcome(sample_id: str, scores: Scores) -> Html:
     (row,) = np.flatnonzero(scores.ids == sample_id)
-    label, predicted = scores.labels[row], ranking(scores)[row, 0]
-    sure = percent(float(np.exp(log_probabilities(scores)[row, predicted])))
+    own, names = scores.take(np.array([row])), scores.class_names
+    (label,), (predicted,), (sure,) = own.labels, predictions(own), map(percent, sureness(own))
+    if predicted == len(names):
+        return element("span", f"{names[label]}, scores {NO_CLASS}", class_="wrong")
     if label == predicted:
-        return element("span", f"{scores.class_names[label]}, recognised with {sure}", class_="right")
-    names = scores.class_names
+        return element("span", f"{names[label]}, recognised with {sure}", class_="right")
     return element("span", f"{names[label]}, taken for {names[predicted]} with {sure}", class_="wrong")
 
 
@@ -96,17 +99,21 @@ class _Budget:
         return fits
 
 
-def _figure(path: Path, folder: Path, budget: _Budget) -> Html:
-    *inner, name = path.relative_to(folder).with_suffix("").parts
+def _figure(path: Path, folder: Path, own: Path, budget: _Budget) -> Html:
+    """A picture of those in `own`, which is or is in the folder of all."""
+    *inner, name = path.relative_to(own).with_suffix("").parts
     caption = ": ".join((*inner, _caption(name)))
     picture, size = _shrunk(path)
     if not budget.takes(len(picture)):
-        return element("p", f"{caption}: left out to keep this page small; see {path.name}", class_="note")
+        place = path.relative_to(folder.parent).as_posix()
+        return element("p", f"{caption}: left out to keep this page small; see {place}", class_="note")
     width, height = size
     source = f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
     image = element("img", src=source, width=width, height=height, alt=caption)
     is_wide = width > _WIDE * height
-    return element("figure", image, element("figcaption", caption), class_="wide" if is_wide else None)
+    if not is_wide:
+        return element("figure", image, element("figcaption", caption))
+    return element("figure", scrolling(image, caption), element("figcaption", caption), class_="wide")
 
 
 def _caption(name: str) -> str:

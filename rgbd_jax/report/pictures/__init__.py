@@ -6,6 +6,7 @@ from rgbd_jax.report.pictures.confusion import confusion_picture
 from rgbd_jax.report.pictures.curves import curves_picture
 from rgbd_jax.report.pictures.frames import activation_picture, feature_map_picture, rank_pooling_picture
 from rgbd_jax.report.pictures.joints import joint_activation_picture
+from rgbd_jax.report.pictures.labels import save, verbatim
 from rgbd_jax.report.pictures.skeletons import motion_picture, skeleton_picture
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "joint_activation_picture",
     "motion_picture",
     "rank_pooling_picture",
+    "save",
     "similarity_picture",
     "skeleton_picture",
+    "verbatim",
 ]

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from rgbd_jax.files import replacing
+from rgbd_jax.report.pictures.labels import unknown_signs_as_boxes, verbatim
 from rgbd_jax.report.pictures.skeletons import PERSON_COLOURS, VIEWS, bone_lines
 
 _DPI = 80
@@ -79,7 +80,7 @@ def skeleton_frames(
     middle, reach = (low + high) / 2, (0.5 + _MARGIN) * max(*(high - low), 0.1)
     figure = Figure(figsize=(len(VIEWS) * _INCHES, _INCHES + 0.6), dpi=_DPI, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    heading = figure.suptitle(title, fontsize=10)
+    heading = figure.suptitle(title, fontsize=10, **verbatim())
     lines = {}
     for axes, (view, across) in zip(figure.subplots(1, len(VIEWS)), VIEWS.items(), strict=True):
         for person in range(joints.shape[1]):
@@ -98,7 +99,8 @@ def skeleton_frames(
         for (across, person), line in lines.items():
             points = moment[person][:, [across, 1]]
             line.set_data(*(bone_lines(points, parents) if is_there[number, person] else ([], [])))
-        canvas.draw()
+        with unknown_signs_as_boxes():
+            canvas.draw()
         yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 

@@ -16,7 +16,7 @@ def accuracy_precision_picture(confusion: np.ndarray, class_names: Sequence[str]
     it does not count in the mean.
 
     Args:
-      confusion: (K, K) counts, true class by predicted class.
+      confusion: counts, true class by predicted class, of `metrics.confusion_matrix`.
       class_names: K names.
     """
     classes = len(class_names)

@@ -6,14 +6,17 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
+from rgbd_jax.report.metrics import NO_CLASS
 from rgbd_jax.report.pictures.labels import ROOMY, name_classes
+
+_STRONG = 0.51  # share up to which black is easier to read on the cell than white
 
 
 def confusion_picture(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Draw a confusion matrix: the colour is the share of the true class, the text the number of samples.
 
     Args:
-      confusion: (K, K) counts, true class by predicted class.
+      confusion: counts, true class by predicted class, of `metrics.confusion_matrix`.
       class_names: K names.
     """
     classes = len(class_names)
@@ -35,11 +38,11 @@ def confusion_picture(confusion: np.ndarray, class_names: Sequence[str]) -> Figu
         ticks=(0, 0.05, 0.2, 0.5, 1),
         format="%g",
     )
-    name_classes(axes.xaxis, class_names, side)
+    name_classes(axes.xaxis, (*class_names, NO_CLASS)[: confusion.shape[1]], side)
     name_classes(axes.yaxis, class_names, side)
     if classes <= ROOMY:
         for row, column in np.argwhere(confusion):
-            colour = "white" if share[row, column] > 0.4 else "black"
+            colour = "white" if share[row, column] > _STRONG else "black"
             count = str(confusion[row, column])
             axes.text(column, row, count, ha="center", va="center", color=colour, fontsize=8)
     return figure

@@ -1,6 +1,6 @@
 """The course of a training run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 _COLOURS = {"train": "tab:blue", "valid": "tab:orange"}
 
 
-def curves_picture(rows: Sequence[dict[str, Any]]) -> Figure:
+def curves_picture(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw loss and accuracy of training and validation, and the learning rate, over the epochs.
 
     Args:

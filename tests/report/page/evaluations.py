@@ -27,7 +27,7 @@ def log(epochs):
 
 def origin(**changes):
     config = {"batch_size": 16, "num_epochs": 8, "seed": 3, "data.name": "synthetic"}
-    whole = Origin("my run", config, 20, 1, 1234, [SURROUNDINGS | {"step": 0}], SURROUNDINGS)
+    whole = Origin("my run", config, {}, 20, 1, 1234, [SURROUNDINGS | {"step": 0}], SURROUNDINGS)
     return dataclasses.replace(whole, **changes)
 
 

@@ -1,5 +1,6 @@
 """The page in a real browser: no complaint, no request, and what a person does with mouse and keyboard."""
 
+import numpy as np
 import pytest
 from report.page.chromium import BROWSER, Browser
 from report.page.evaluations import log, random_scores
@@ -72,3 +73,19 @@ def test_the_matrix_is_read_by_pointer_and_by_arrow_keys(browser, page):
     assert browser.evaluate("document.querySelectorAll('.rows .on').length") == 1
     browser.evaluate("document.querySelector('[data-zoom=\"1\"]').click()")
     assert browser.evaluate(f"{box}.width") > side
+
+
+def test_the_matrix_has_a_last_column_for_scores_that_are_not_finite(browser, write):
+    scores = random_scores(3, 30)
+    scores.logits[scores.labels == 0] = np.nan
+    browser.open(write(scores).as_uri(), width=390)
+    browser.evaluate("document.getElementById('cells').focus()")
+    for key, said in (("Home", "recognised: 0"), ("End", "not finite: "), ("ArrowRight", "not finite: ")):
+        browser.press(key)
+        assert f"action number 0, {said}" in browser.evaluate("document.getElementById('cell').innerText")
+    browser.press("ArrowLeft")
+    assert "taken for action number 2: 0" in browser.evaluate("document.getElementById('cell').innerText")
+    width, height = (
+        browser.evaluate(f"document.getElementById('cells').client{side}") for side in ("Width", "Height")
+    )
+    assert width / 4 == height / 3
