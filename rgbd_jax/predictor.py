@@ -21,7 +21,16 @@ from rgbd_jax.data import images
 from rgbd_jax.data.video_split import FrameFormat
 from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import compiled_evaluation, trained_network
-from rgbd_jax.recordings import Given, Recording, VideoReader, make_reader, parse_given
+from rgbd_jax.recordings import (
+    FPS,
+    Given,
+    Recording,
+    VideoReader,
+    check_fps,
+    make_reader,
+    parse_given,
+)
+from rgbd_jax.recordings.video import check_frames
 from rgbd_jax.report.predictions import Prediction
 from rgbd_jax.report.timeline import Segment, segments, smooth, windows
 from rgbd_jax.tasks.task import Outputs, whole_logits
@@ -63,7 +72,7 @@ class Predictor:
         description = describe(self.checkpoint)
         config = config_arguments.load(default=from_dict(description.config))
         self.class_names = description.class_names
-        self.reader = make_reader(config, self.class_names)
+        self.reader = make_reader(config, self.class_names, description.channels)
         self._mesh = sharding.make_mesh(jax.local_devices()[:1])
         self._epoch = description.epoch
         task, network, self._weights = trained_network(config, self.reader.split, self.checkpoint, self._mesh)
@@ -85,10 +94,12 @@ class Predictor:
           fps: frames a second; what the file states, or 30, if None.
 
         Raises:
-          UserError: it cannot be read, or is not what the network was trained on.
+          UserError: it cannot be read, or is not what the network was trained on; or `fps` is not above 0.
         """
         if isinstance(clip, Recording):
             return clip
+        if fps is not None:
+            check_fps(fps)
         if isinstance(clip, str | os.PathLike):
             clip = parse_given(os.fspath(clip))
         elif isinstance(clip, tuple) and all(isinstance(part, str | os.PathLike) for part in clip):
@@ -120,14 +131,17 @@ class Predictor:
           smoothing: over so many windows, an odd number, probabilities are averaged.
 
         Raises:
-          UserError: see `read`; or a number is not allowed.
+          UserError: see `read`; or a number is not allowed, or there is nobody in any window.
         """
         recording = self.read(clip)
-        window, stride = self._lengths(window, stride, recording.fps)
-        if smoothing < 1 or smoothing % 2 == 0:
-            raise UserError(f"smoothing={smoothing}: an odd number of windows is needed, 1 for none")
-        parts = windows(recording.num_frames, window, stride)
-        parts = [part for part in parts if not self.reader.is_empty(recording.part(*part))]
+        window, stride = self._lengths(window, stride, smoothing, recording.fps)
+        all_parts = windows(recording.num_frames, window, stride)
+        parts = [part for part in all_parts if not self.reader.is_empty(recording.part(*part))]
+        if not parts:
+            raise UserError(
+                f"{recording.name}: found nobody in any of the {len(all_parts)} windows of window={window}"
+                f" and stride={stride}; smaller strides or larger windows are needed"
+            )
         probabilities = np.stack(
             [
                 self.predict(recording.part(*part)).probabilities
@@ -149,23 +163,26 @@ class Predictor:
         window: int | None = None,
         stride: int | None = None,
         smoothing: int = SMOOTHING,
-        fps: float = 30.0,
+        fps: float = FPS,
     ) -> Iterator[Prediction]:
         """What is done at the moment, from frames as they come, uint8 (H, W, 3), red first.
 
-        The arguments are those of `timeline`; here the last windows are averaged.
+        The arguments are those of `timeline`; here the last windows are averaged. `fps`, frames a second,
+        says how many are two seconds.
 
         Yields:
           What is done in the last frames, after every `stride` of them from the first full window on.
 
         Raises:
-          UserError: the network does not read colour alone.
+          UserError: the network does not read colour alone; or a number or a frame is not allowed.
         """
         if not isinstance(self.reader, VideoReader) or self.reader.modalities != ("rgb",):
             raise UserError("a camera: gives colour alone, which this network does not read")
-        window, stride = self._lengths(window, stride, fps)
+        check_fps(fps)
+        window, stride = self._lengths(window, stride, smoothing, fps)
         seen, probabilities = deque(maxlen=window), deque(maxlen=smoothing)
         for number, frame in enumerate(frames, start=1):
+            (frame,) = check_frames(np.asarray(frame)[None], "rgb")
             seen.append(images.encode_jpeg(frame))
             if number >= window and (number - window) % stride == 0:
                 formats = {"rgb": FrameFormat(*frame.shape)}
@@ -174,10 +191,13 @@ class Predictor:
                 with np.errstate(divide="ignore"):  # of what is impossible
                     yield Prediction.of(self.class_names, np.log(np.mean(probabilities, axis=0)))
 
-    def _lengths(self, window: int | None, stride: int | None, fps: float) -> tuple[int, int]:
+    def _lengths(self, window: int | None, stride: int | None, smoothing: int, fps: float) -> tuple[int, int]:
+        """Window and stride, where they are not given by default; UserError if a number is not allowed."""
         window = max(self.reader.window, round(SHORTEST_WINDOW * fps)) if window is None else window
         stride = max(window // 2, 1) if stride is None else stride
         for name, value in (("window", window), ("stride", stride)):
             if value < 1:
                 raise UserError(f"{name}={value}: a number of frames is needed, 1 or more")
+        if smoothing < 1 or smoothing % 2 == 0:
+            raise UserError(f"smoothing={smoothing}: an odd number of windows is needed, 1 for none")
         return window, stride

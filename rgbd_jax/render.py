@@ -46,13 +46,12 @@ def _drawn_frames(reader: VideoReader, recording: Recording) -> Iterator[np.ndar
     formats = recording.formats
     height = max(size.height for size in formats.values())
     widths = [size.width for size in formats.values()]
-    numbers = range(recording.num_frames)
     spans = {
-        name: depth_span(reader.decoded(recording, number)[name] for number in numbers)
+        name: depth_span(reader.decoded(recording, name))
         for name, size in formats.items()
         if size.dtype == np.uint16
     }
-    for number in numbers:
-        frames = reader.decoded(recording, number)
-        shown = [grey(frame, *spans[name]) if name in spans else frame for name, frame in frames.items()]
+    for frames in zip(*(reader.decoded(recording, name) for name in formats), strict=True):
+        named = zip(formats, frames, strict=True)
+        shown = [grey(frame, *spans[name]) if name in spans else frame for name, frame in named]
         yield side_by_side(shown, height, widths)

@@ -97,7 +97,12 @@ def train(config: ConfigDict, workdir: Path) -> None:
 
         def save(step: int, metrics: dict[str, float] | None = None) -> None:
             description = Description(
-                config.to_dict(), training.class_names, loader, step, epoch=(step - 1) // epoch_steps
+                config=config.to_dict(),
+                class_names=training.class_names,
+                loader=loader,
+                step=step,
+                epoch=(step - 1) // epoch_steps,
+                channels=training.channels,
             )
             checkpoints.save(state, batches, description, metrics)
 

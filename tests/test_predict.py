@@ -22,6 +22,7 @@ from rgbd_jax import predictor
 from rgbd_jax.config import ConfigArguments, load_file, override
 from rgbd_jax.data.builders import synthetic
 from rgbd_jax.data.builders.custom import Custom
+from rgbd_jax.data.formats import camera
 from rgbd_jax.data.loader import open_split
 from rgbd_jax.errors import UserError
 from rgbd_jax.evaluate import evaluate
@@ -214,6 +215,32 @@ def test_where_nobody_is_there_nothing_is_recognised(skeleton_run, skeletons):
     segments = network.timeline(joints, window=len(clip), stride=10, smoothing=1)
     assert segments[0].start == 0 and segments[-1].end == pytest.approx(len(joints) / 30)
     assert all(np.isfinite(segment.probability) for segment in segments)
+    pause = np.zeros((300, *clip.shape[1:]), np.float32)
+    pause[150:160] = clip[:10]
+    with pytest.raises(UserError, match="nobody in any of the 4 windows of window=10 and stride=100"):
+        network.timeline(pause, window=10, stride=100)
+
+
+def test_what_was_found_before_a_mistake_is_kept(skeleton_run, clips, tmp_path, capsys):
+    np.savez(tmp_path / "coco.npz", joints=np.ones((4, 17, 3)))
+    output = tmp_path / "found.json"
+    inputs = [clips[0], str(tmp_path / "coco.npz"), clips[1]]
+    with pytest.raises(UserError) as caught:
+        run(capsys, f"--checkpoint={skeleton_run}", *inputs, f"--output={output}")
+    assert "coco.npz: found 17 joints" in str(caught.value)
+    assert str(caught.value).endswith("; what was found in 1 of 3 recordings is written")
+    assert [entry["input"] for entry in json.loads(output.read_text())] == [clips[0]]
+
+
+def test_a_name_that_is_no_text_is_written_escaped(skeleton_run, clips, tmp_path, capsys):
+    name = os.fsencode(tmp_path) + b"/caf\xe9.npz"
+    try:
+        os.symlink(os.fsencode(clips[0]), name)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    output = tmp_path / "found.txt"
+    run(capsys, f"--checkpoint={skeleton_run}", os.fsdecode(name), f"--output={output}")
+    assert output.read_text(encoding="utf-8").startswith(f"{tmp_path}/caf\\xe9.npz: ")
 
 
 @pytest.mark.parametrize("kind", ["joints", "video"])
@@ -231,14 +258,43 @@ def test_the_recording_is_written_with_what_was_found(kind, request, clips, data
 
 
 def test_frames_of_a_camera_are_recognised_as_they_come(colour_run):
-    """After the first full window, then every stride; of one window, as the same frames of a video are."""
-    frames = [frame(number, 48, 64) for number in range(25)]
+    """After the first full window, then every stride; each window as the same frames of a video are, and of
+    the last three the mean."""
+    frames = [frame(number, 48, 64) for number in range(31)]
     network = rgbd_jax.load(colour_run)
-    found = list(network.stream(iter(frames), window=12, stride=6, smoothing=1))
-    assert len(found) == 3
-    for end, prediction in zip((12, 18, 24), found, strict=True):
-        expected = network.predict(np.stack(frames[end - 12 : end]))
-        np.testing.assert_allclose(prediction.probabilities, expected.probabilities, atol=1e-5)
+    windows = [np.stack(frames[end - 12 : end]) for end in (12, 18, 24, 30)]
+    expected = [network.predict(window).probabilities for window in windows]
+    found = list(network.stream(iter(frames), window=12, stride=6, smoothing=3))
+    assert len(found) == 4
+    for place, prediction in enumerate(found):
+        mean = np.mean(expected[max(place - 2, 0) : place + 1], axis=0)
+        np.testing.assert_allclose(prediction.probabilities, mean, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "number", "message"),
+    [
+        (
+            (48, 64),
+            {},
+            "the array of rgb: found uint8 (1, 48, 64); uint8 (frames, height, width, 3) is needed",
+        ),
+        ((48, 64, 3), {"smoothing": 2}, "smoothing=2: an odd number of windows is needed, 1 for none"),
+        ((48, 64, 3), {"smoothing": -1}, "smoothing=-1: an odd number of windows is needed, 1 for none"),
+        ((48, 64, 3), {"fps": 0}, "fps=0: frames a second are needed, more than 0"),
+    ],
+)
+def test_what_a_stream_cannot_be_is_refused(colour_run, shape, number, message):
+    with pytest.raises(UserError) as caught:
+        next(rgbd_jax.load(colour_run).stream([np.zeros(shape, np.uint8)], **number))
+    assert str(caught.value) == message
+
+
+def test_a_camera_is_watched_at_its_rate(colour_run, monkeypatch, capsys):
+    """Of two seconds of 6 frames each, and every second."""
+    monkeypatch.setattr(camera, "camera_frames", lambda index: (frame(n, 48, 64) for n in range(25)))
+    lines = run(capsys, f"--checkpoint={colour_run}", "--camera=0", "--fps=6").splitlines()
+    assert len(lines) == 3 and all(line.endswith(" %") for line in lines)
 
 
 def test_the_command_as_a_person_runs_it(skeleton_run, clips, tmp_path):
@@ -271,6 +327,10 @@ def mistakes(tmp_path, skeleton_run, colour_run, clips):
     (tmp_path / "empty.avi").touch()
     np.savez(tmp_path / "coco.npz", joints=np.ones((4, 17, 3)))
     (tmp_path / "folder").mkdir()
+    write_video(tmp_path / "in.avi", 3)
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "in.mp4").touch()
+    os.symlink(tmp_path / "in.avi", tmp_path / "same.avi")
     older = tmp_path / "older"
     (older / "checkpoints").mkdir(parents=True)
     copied = older / "checkpoints" / "1"
@@ -293,13 +353,32 @@ def mistakes(tmp_path, skeleton_run, colour_run, clips):
         ([colour, tmp_path / "folder"], "folder: found none; numbered image files"),
         ([colour, clips[0]], "is a file of joints; the network reads rgb video"),
         ([joints, clips[0], "--top=0"], "--top=0: must be 1 or more"),
-        ([joints, clips[0], "--fps=0"], "--fps=0.0: must be more than 0"),
+        ([joints, clips[0], "--fps=0"], "fps=0.0: frames a second are needed, more than 0"),
         ([joints, clips[0], "--window=0"], "window=0: a number of frames is needed, 1 or more"),
         ([joints, clips[0], "--stride=-1"], "stride=-1: a number of frames is needed, 1 or more"),
         ([joints, clips[0], "--smoothing=2"], "smoothing=2: an odd number of windows is needed, 1 for none"),
         ([joints, *clips, "--render=out.mp4"], "--render=out.mp4: one INPUT and a name that ends in .mp4"),
         ([joints, clips[0], "--render=out.gif"], "--render=out.gif: one INPUT and a name that ends in .mp4"),
+        ([joints, clips[0], f"--output={clips[0]}"], f".npz: is the input {clips[0]}; give another name"),
+        ([colour, "same.avi:0:2", "--output=in.avi"], "--output=in.avi: is the input same.avi; give another"),
+        (
+            [colour, "frames/in.mp4", "--render=frames/in.mp4"],
+            "in.mp4: is the input frames/in.mp4; give another",
+        ),
+        (
+            [colour, "in.avi,frames", "--output=frames/found"],
+            "--output=frames/found: lies in the input frames",
+        ),
+        ([joints, clips[0], "--output=a.mp4", "--render=./a.mp4"], "--render=a.mp4: is what --output names"),
+        ([joints, clips[0], "--output=."], "argument --output: '.' is a folder; the name of a file is"),
+        ([joints, clips[0], "--output=new/"], "argument --output: 'new/' is a folder; the name of a file is"),
+        ([joints, clips[0], "--render="], "argument --render: '' is a folder; the name of a file is needed"),
+        ([joints, 300 * "a"], "aaa: there is no such file or folder"),
         ([joints, clips[0], "--format=xml"], "argument --format: invalid choice"),
+        ([colour, "--camera=0", "--timeline"], "--timeline: is for recordings; found --camera=0"),
+        ([colour, "--camera=0", "--top=5"], "--top: is for recordings; found --camera=0"),
+        ([colour, "--camera=0", "--output=a.csv"], "--output: is for recordings; found --camera=0"),
+        ([colour, "--camera=-1"], "--camera=-1: must be 0 or more"),
         ([joints, "--camera=0"], "a camera: gives colour alone, which this network does not read"),
         ([colour, "--camera=99"], "--camera=99: OpenCV finds no such camera"),
     ]

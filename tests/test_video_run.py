@@ -9,11 +9,13 @@ import pytest
 from data.video_files import write_folder, write_image, write_list
 from run_folder import rows
 
+from rgbd_jax.data import images
 from rgbd_jax.data.builders import synthetic_rgbd
 from rgbd_jax.data.builders.custom import Custom
 from rgbd_jax.errors import UserError
 from rgbd_jax.main import main
 from rgbd_jax.training import sharding
+from rgbd_jax.training.checkpoint import describe, resolve
 
 BRANCHES = {"depth": ("small", "media", "large"), "fusion": ("rgb", "depth")}
 
@@ -67,6 +69,11 @@ def test_the_evaluation_is_that_of_the_last_epoch(run, modality):
         assert scores["logits"].shape == (10, 10)
         assert scores["lengths"].shape == (10,) and scores["lengths"].min() > 16
         assert all(scores[f"logits_{name}"].shape == (10, 10) for name in BRANCHES[modality])
+
+
+def test_a_checkpoint_knows_that_depth_was_measured(run, modality):
+    known = {"depth": images.DEPTH} | ({"rgb": images.COLOUR} if modality == "fusion" else {})
+    assert describe(resolve(run)).channels == known
 
 
 def test_the_samples_are_drawn(run, modality):

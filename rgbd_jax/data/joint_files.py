@@ -18,7 +18,9 @@ JOINT_FILES: Mapping[str, Callable[[Path], np.ndarray]] = {
 
 
 def read_joints(path: Path) -> np.ndarray:
-    """The joints of a recording, (T, M, V, 3) float32 in metres, of the person who moves most first.
+    """The joints of a recording, (T, M, V, 3) float32 in metres.
+
+    Persons come in the order of the file; of a `.skeleton`, who moves most comes first.
 
     Raises:
       UserError: it is of no known kind, or cannot be read.

@@ -53,6 +53,11 @@ class Split(abc.ABC):
             "class_names": list(self.class_names),
         }
 
+    @property
+    def channels(self) -> dict[str, int]:
+        """Of video, those of the frames of each modality that is read."""
+        return {}
+
     def take(self, numbers: Sequence[int]) -> Self:
         """Some of the records, by their numbers and in the order of these."""
         return dataclasses.replace(self, source=_Chosen(self.source, np.array(numbers, np.int64)))

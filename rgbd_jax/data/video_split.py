@@ -70,6 +70,10 @@ class VideoSplit(Split):
         """What is read of a clip: `rgb`, `depth` or both."""
         return tuple(self.formats)
 
+    @property
+    def channels(self) -> dict[str, int]:
+        return {name: size.channels for name, size in self.formats.items()}
+
     def clip_row(self, record: Record) -> Row:
         """Sampled frames, zeros beyond the border of those that are smaller than the largest.
 

@@ -30,13 +30,15 @@ class Given(NamedTuple):
                 f"{','.join(map(str, paths))}: found {len(paths)} paths; one, or COLOUR,DEPTH, are allowed"
             )
         for path in paths:
-            if not os.fspath(path) or not Path(path).exists():
+            if not os.path.exists(path):  # which, unlike Path's, takes any text
                 raise UserError(f"{path or ','.join(map(str, paths))}: there is no such file or folder")
         return cls(tuple(map(Path, paths)))
 
     def __str__(self) -> str:
+        """As it was given, bytes that are no UTF-8 escaped: every file and terminal takes it."""
         part = "" if self.end is None else f":{self.first}:{self.end}"
-        return ",".join(map(str, self.paths)) + part
+        text = ",".join(map(str, self.paths)) + part
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def parse_given(text: str) -> Given:
@@ -49,9 +51,9 @@ def parse_given(text: str) -> Given:
     """
     first, end, rest = 0, None, text
     match = re.fullmatch(r"(.+):(\d+):(\d+)", text)
-    if match and not Path(text).exists():
+    if match and not os.path.exists(text):
         rest, first, end = match[1], int(match[2]), int(match[3])
         if first >= end:
             raise UserError(f"{text}: found frames {first} to {end}; TO must be larger than FROM")
-    paths = [rest] if Path(rest).exists() else rest.split(",")
+    paths = [rest] if os.path.exists(rest) else rest.split(",")
     return Given.of_paths(paths)._replace(first=first, end=end)

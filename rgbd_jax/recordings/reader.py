@@ -10,6 +10,7 @@ from rgbd_jax.data.loader import Batch, ToRow
 from rgbd_jax.data.records import Record
 from rgbd_jax.data.split import Split
 from rgbd_jax.data.video_split import Formats
+from rgbd_jax.errors import UserError
 
 # Frames a second of all that does not state another rate.
 FPS = 30.0
@@ -77,6 +78,12 @@ class Reader(abc.ABC):
         """Whether there is nothing in it to be recognised."""
         del recording
         return False
+
+
+def check_fps(fps: float) -> None:
+    """UserError if it is no number of frames a second."""
+    if not 0 < fps < float("inf"):
+        raise UserError(f"fps={fps}: frames a second are needed, more than 0")
 
 
 def batch_of_one(split: Split, clip: Record) -> Batch:

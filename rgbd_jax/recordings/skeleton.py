@@ -58,20 +58,22 @@ class SkeletonReader(Reader):
             )
         if num_bodies > self.split.num_bodies:
             raise UserError(f"{name}: found {num_bodies} persons; the network sees {self.split.num_bodies}")
-        recording = Recording(name, {"joints": joints}, fps or FPS)
+        recording = Recording(name, {"joints": joints}, FPS if fps is None else fps)
         if self.is_empty(recording):
             raise UserError(f"{name}: all joints are 0; somebody must be there")
         return recording
 
     def row(self, recording: Recording) -> Batch:
         joints = without_empty_frames(recording.clip["joints"])  # as in all records
+        # In all records the first person is there; in a part of a recording it may be another one alone.
+        joints = np.roll(joints, -int(joints.any(axis=(0, 2, 3)).argmax()), axis=1)
         if self._centres:
             joints = centre(joints, self.layout.centre)
         padded = -(-len(joints) // _FRAMES_STEP) * _FRAMES_STEP
         return batch_of_one(dataclasses.replace(self.split, max_frames=padded), {"joints": joints})
 
     def is_empty(self, recording: Recording) -> bool:
-        return not recording.clip["joints"][:, 0].any()
+        return not recording.clip["joints"].any()
 
     def _joints(self, given: Given) -> np.ndarray:
         path = given.paths[0]

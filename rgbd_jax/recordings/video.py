@@ -1,6 +1,7 @@
 """Recordings of colour and depth."""
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ from ml_collections import ConfigDict
 
 from rgbd_jax.data import images
 from rgbd_jax.data.builders import builder_class
-from rgbd_jax.data.builders.video_builder import ClipFiles
-from rgbd_jax.data.formats.frame_folder import FrameFolder
+from rgbd_jax.data.builders.video_builder import KINDS, ClipFiles
+from rgbd_jax.data.formats.frame_folder import ENDINGS, FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
 from rgbd_jax.data.joint_files import JOINT_FILES
 from rgbd_jax.data.loader import Batch
@@ -24,8 +25,9 @@ class VideoReader(Reader):
     """Reads videos and folders of frames, of colour, of depth or of both; and arrays of frames, uint8
     (T, H, W, 3) or, of measured depth, uint16 (T, H, W) or (T, H, W, 1)."""
 
-    def __init__(self, config: ConfigDict, class_names: tuple[str, ...]):
+    def __init__(self, config: ConfigDict, class_names: tuple[str, ...], channels: Mapping[str, int]):
         data = config.data
+        self._channels = channels
         self._builder = builder_class(data.name)
         self.modalities = tuple(data.modalities) or self._builder.MODALITIES
         self.window = data.num_frames
@@ -40,8 +42,27 @@ class VideoReader(Reader):
         )
 
     def read(self, given: Any, fps: float | None = None) -> Recording:
-        if not isinstance(given, Given):
-            return self._from_arrays(given, fps)
+        read = self._from_files if isinstance(given, Given) else self._from_arrays
+        recording = read(given, fps)
+        for name, found in recording.formats.items():
+            known = self._channels.get(name, found.channels)
+            if found.channels != known:
+                raise UserError(
+                    f"{recording.name}: the {name} is {KINDS[found.channels]}; that of the training was"
+                    f" {KINDS[known]}"
+                )
+        return recording
+
+    def row(self, recording: Recording) -> Batch:
+        split = dataclasses.replace(self.split, formats=recording.formats)
+        return batch_of_one(split, recording.clip)
+
+    def decoded(self, recording: Recording, modality: str) -> Iterator[np.ndarray]:
+        """Its frames one after the other, uint8 (H, W, 3) or uint16 (H, W, 1)."""
+        channels = recording.formats[modality].channels
+        return (images.decode(frame, channels) for frame in recording.clip[modality])
+
+    def _from_files(self, given: Given, fps: float | None) -> Recording:
         if len(given.paths) == 2:
             paths = dict(zip(("rgb", "depth"), given.paths, strict=True))
         elif len(self.modalities) == 1:
@@ -56,17 +77,6 @@ class VideoReader(Reader):
             stated = [source.fps() for source in sources.values() if isinstance(source, VideoFile)]
             fps = next(filter(None, stated), FPS)
         return Recording(str(given), clip.frames, fps, clip.formats)
-
-    def row(self, recording: Recording) -> Batch:
-        split = dataclasses.replace(self.split, formats=recording.formats)
-        return batch_of_one(split, recording.clip)
-
-    def decoded(self, recording: Recording, number: int) -> dict[str, np.ndarray]:
-        """A frame of each modality, uint8 (H, W, 3) or uint16 (H, W, 1)."""
-        return {
-            name: images.decode(frames[number], recording.formats[name].channels)
-            for name, frames in recording.clip.items()
-        }
 
     def _from_arrays(self, given: Any, fps: float | None) -> Recording:
         arrays = given if isinstance(given, tuple) else (given,)
@@ -87,7 +97,7 @@ class VideoReader(Reader):
         if len(set(lengths.values())) > 1:
             found = " and ".join(f"{length} frames of {name}" for name, length in lengths.items())
             raise UserError(f"the arrays: found {found}; equally many are needed")
-        return Recording("the array", clip, fps or FPS, formats)
+        return Recording("the array", clip, FPS if fps is None else fps, formats)
 
 
 def check_frames(frames: np.ndarray, modality: str) -> np.ndarray:
@@ -113,6 +123,8 @@ def _frames(path: Path, modality: str, given: Given) -> FrameFolder | VideoFile:
     if not path.is_dir():
         if path.suffix.lower() in JOINT_FILES:  # OpenCV would call it a video that it cannot open
             raise UserError(f"{path}: is a file of joints; the network reads {modality} video")
+        if path.suffix.lower() in ENDINGS:  # to OpenCV a video of one frame
+            raise UserError(f"{path}: is one image; give the folder of the frames")
         return VideoFile(path, given.first, given.end)
     folder = FrameFolder.find(path)
     if modality == "rgb" and folder.channels == images.DEPTH:

@@ -35,6 +35,8 @@ class Description:
       loader: what the loader's position belongs to: the workers, the processes, the data set.
       step: number of training steps done.
       epoch: the epoch, from 0, of the last of them; temperatures may depend on it.
+      channels: of video, those of the frames of each modality of the training, see
+        `data.video_split.FrameFormat`; empty where that is not known.
       published: of weights that were converted, what else their file said, see `weights.published.Progress`.
     """
 
@@ -43,6 +45,7 @@ class Description:
     loader: dict[str, Any]
     step: int
     epoch: int
+    channels: dict[str, int] = dataclasses.field(default_factory=dict)
     published: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -188,7 +191,8 @@ def describe(checkpoint: Path) -> Description:
         loader=metadata["loader"],
         step=metadata["step"],
         epoch=metadata["epoch"],
-        published=metadata.get("published", {}),  # absent: stored before there was any
+        channels=metadata.get("channels", {}),  # absent, here and below: stored before there was any
+        published=metadata.get("published", {}),
     )
 
 

@@ -35,6 +35,7 @@ def test_what_is_understood(text, paths, first, end):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (300 * "z", f"{300 * 'z'}: there is no such file or folder"),
         ("z.avi", "z.avi: there is no such file or folder"),
         ("z.avi:1:2", "z.avi: there is no such file or folder"),
         ("a.avi,z.avi", "z.avi: there is no such file or folder"),

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from data.skeleton_files import person, write_capture
 
+from rgbd_jax import prepare
 from rgbd_jax.config import load_file, override
 from rgbd_jax.data import loader
+from rgbd_jax.data.builders.custom_skeletons import CustomSkeletons
 from rgbd_jax.data.builders.ntu import Ntu60, Ntu120
 from rgbd_jax.data.builders.nw_ucla import NwUcla
 from rgbd_jax.data.ntu import captures
@@ -75,6 +77,33 @@ def test_clips_of_nw_ucla_become_the_rows_of_evaluation(golden_clips, tmp_path):
         assert_same(found.row(recording), row)
 
 
+def test_own_skeletons_become_the_rows_of_evaluation(tmp_path):
+    """Also where the first of two persons comes later than the second."""
+    joints = np.random.default_rng(0).normal(size=(9, 2, 25, 3))
+    joints[:3, 0] = joints[5] = 0
+    source = tmp_path / "source"
+    for name in "ab":
+        path = source / "skeletons" / "wave" / f"{name}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, joints=joints)
+    arguments = ["custom_skeletons", f"--source={source}", f"--data_dir={tmp_path / 'data'}"]
+    prepare.main([*arguments, "--split=random"])
+    found = reader("configs/gap/custom.py", "--config.model.num_persons=2")
+    ((name, expected),) = rows(CustomSkeletons, tmp_path / "data", "test").items()
+    assert_same(found.row(found.read(parse_given(str(source / "skeletons" / f"{name}.npz")))), expected)
+
+
+def test_who_is_alone_is_the_first_person():
+    """A part of a recording in which only the second person is there is seen as of one alone."""
+    found = reader("configs/demo.py", "--config.model.num_persons=2")
+    joints = np.random.default_rng(0).normal(size=(9, 2, 25, 3)).astype(np.float32)
+    joints[4:, 0] = 0
+    part = found.read(joints).part(4, 9)
+    assert not found.is_empty(part)
+    alone = joints[4:, ::-1]
+    np.testing.assert_array_equal(found.row(part)["joints"], found.row(found.read(alone))["joints"])
+
+
 @pytest.fixture
 def golden_clips(request, tmp_path):
     folder = tmp_path / "source" / "all_sqe"
@@ -126,6 +155,11 @@ def bad(tmp_path):
     (tmp_path / "empty.skeleton").write_text("0\n")
     (tmp_path / "objects.npz").unlink(missing_ok=True)
     np.savez(tmp_path / "objects.npz", joints=np.array([{}, None], object))
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "objects.npz").read_bytes()[:-9])
+    locked = bytearray((tmp_path / "objects.npz").read_bytes())
+    locked[locked.index(b"PK\1\2") + 8] |= 1  # of the table of contents: encrypted
+    (tmp_path / "locked.npz").write_bytes(locked)
+    archive_needed = "is no .npz file of numbers, or is damaged; numpy.savez(FILE, joints=...) writes one"
     ucla = [[[0.1, 0.2, 0.3]] * 20] * 2
     (tmp_path / "ucla.json").write_text(f'{{"skeletons": {ucla}}}')
     return [
@@ -141,8 +175,10 @@ def bad(tmp_path):
         (archive(tmp_path / "h.npz", hole), "frame 0, person 0, joint 0: y is nan; metres that are finite"),
         (archive(tmp_path / "z.npz", 0 * joints), "all joints are 0; somebody must be there"),
         (parse_given(f"{tmp_path / 'v.npz'}:2:9"), "v.npz: ends after 4 frames; frames to 9 are needed"),
-        (parse_given(str(tmp_path / "no.npz")), "no.npz: is no .npz file of numbers ("),
-        (parse_given(str(tmp_path / "objects.npz")), "objects.npz: is no .npz file of numbers ("),
+        (parse_given(str(tmp_path / "no.npz")), f"no.npz: {archive_needed}"),
+        (parse_given(str(tmp_path / "objects.npz")), f"objects.npz: {archive_needed}"),
+        (parse_given(str(tmp_path / "cut.npz")), f"cut.npz: {archive_needed}"),
+        (parse_given(str(tmp_path / "locked.npz")), f"locked.npz: {archive_needed}"),
         (
             parse_given(str(tmp_path / "a.avi")),
             "is no file of joints; the network reads .skeleton, .json, .npz",

@@ -1,11 +1,12 @@
 """Recordings of colour and depth: the same rows as of evaluation, whatever they come from."""
 
+import os
 import wave
 
 import cv2
 import numpy as np
 import pytest
-from data.video_files import frame, write_folder, write_image, write_list, write_video
+from data.video_files import frame, number_of, write_folder, write_image, write_list, write_video
 
 from rgbd_jax.config import load_file, override
 from rgbd_jax.data import images, loader
@@ -18,10 +19,10 @@ from rgbd_jax.recordings import make_reader, parse_given
 CLASSES = ("wave", "sit")
 
 
-def reader(variant, data_set="custom"):
+def reader(variant, data_set="custom", channels=None):
     """Of 8 frames."""
     overrides = [f"--config.data.name={data_set}"]
-    return make_reader(override(load_file(f"configs/demo_rgbd.py:{variant}"), overrides), CLASSES)
+    return make_reader(override(load_file(f"configs/demo_rgbd.py:{variant}"), overrides), CLASSES, channels)
 
 
 def write_depth(folder, count, name="%06d.png", size=(20, 30)):
@@ -146,6 +147,18 @@ def test_frames_a_second(tmp_path):
     assert found.read(parse_given(f"{tmp_path / 'frames'}:1:3")).num_frames == 2
 
 
+def test_a_name_that_is_no_text_is_read(tmp_path):
+    write_video(tmp_path / "a.avi", 12)
+    name = os.fsencode(tmp_path / "caf") + b"\xe9.avi"
+    try:
+        os.rename(tmp_path / "a.avi", name)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    recording = reader("rgb").read(parse_given(os.fsdecode(name)))
+    assert (recording.num_frames, recording.fps) == (12, 30)
+    assert recording.name == f"{tmp_path}/caf\\xe9.avi"
+
+
 def bad(tmp_path):
     """Variant, what is given to it, and what must be said."""
     write_video(tmp_path / "a.avi", 12)
@@ -162,6 +175,7 @@ def bad(tmp_path):
     write_folder(tmp_path / "mixed", "b%d.jpg", 0, 2)
     write_folder(tmp_path / "gap", "%03d.jpg", 0, 2)
     write_folder(tmp_path / "gap", "%03d.jpg", 5, 1)
+    write_image(tmp_path / "photo.JPG", frame(0))
     np.savez(tmp_path / "j.npz", joints=np.ones((4, 25, 3)))
     both = "found 12 frames of rgb and 11 frames of depth; equally many are needed"
     return [
@@ -170,6 +184,8 @@ def bad(tmp_path):
         ("rgb", "headless.avi", "headless.avi: "),
         ("rgb", "a.avi:0:50", "a.avi: ends after 12 frames; frames 0 to 49 are needed"),
         ("rgb", "j.npz", "j.npz: is a file of joints; the network reads rgb video"),
+        ("rgb", "photo.JPG", "photo.JPG: is one image; give the folder of the frames"),
+        ("rgb", "depth/000003.png", "depth/000003.png: is one image; give the folder of the frames"),
         ("rgb", "depth", "depth: found depth of 16 bits; colour is needed"),
         ("rgb", "none", "none: found none; numbered image files"),
         ("rgb", "mixed", "mixed: found a*.jpg and b*.jpg; numbered image files"),
@@ -210,11 +226,32 @@ def test_arrays_of_another_kind_are_refused(variant, arrays, message):
     assert message in str(caught.value)
 
 
-def test_a_frame_comes_back(tmp_path):
+def test_frames_come_back(tmp_path):
     write_depth(tmp_path / "depth", 9)
     write_video(tmp_path / "a.avi", 9)
     found = reader("fusion")
     recording = found.read(parse_given(f"{tmp_path / 'a.avi'},{tmp_path / 'depth'}"))
-    shown = found.decoded(recording, 4)
-    assert shown["depth"].dtype == np.uint16 and shown["depth"].max() == 1004
-    assert shown["rgb"].shape == (24, 32, images.COLOUR)
+    colour, depth = (list(found.decoded(recording, name)) for name in ("rgb", "depth"))
+    assert len(colour) == len(depth) == 9
+    assert depth[4].dtype == np.uint16 and depth[4].max() == 1004
+    assert colour[4].shape == (24, 32, images.COLOUR) and number_of(colour[4]) == 4
+
+
+def test_depth_of_the_other_kind_is_refused(tmp_path):
+    """Painted where measured was learnt from, and the reverse; where that is not known, all is read."""
+    write_depth(tmp_path / "depth", 9)
+    write_video(tmp_path / "a.avi", 9)
+    measured, painted = (reader("depth", channels={"depth": kind}) for kind in (images.DEPTH, images.COLOUR))
+    for given in (str(tmp_path / "depth"), np.zeros((2, 8, 9), np.uint16)):
+        given = parse_given(given) if isinstance(given, str) else given
+        assert measured.read(given).formats["depth"].channels == images.DEPTH
+        with pytest.raises(
+            UserError, match=r": the depth is measured, of 16 bits; that of the training was in"
+        ):
+            painted.read(given)
+    given = parse_given(str(tmp_path / "a.avi"))
+    assert painted.read(given).num_frames == reader("depth").read(given).num_frames == 9
+    with pytest.raises(
+        UserError, match=r"a.avi: the depth is in colours of 8 bits; that of the training was m"
+    ):
+        measured.read(given)

@@ -1,3 +1,5 @@
+import dataclasses
+import json
 from pathlib import Path
 
 import jax
@@ -33,7 +35,7 @@ def make_state(num_classes=2, seed=0, ema=False):
 
 def description(step):
     config = {"seed": 1, "task": {"steps": [1, 2]}}
-    return Description(config=config, class_names=("wave", "sit"), loader=LOADER, step=step, epoch=step // 2)
+    return Description(config, ("wave", "sit"), LOADER, step, epoch=step // 2, channels={"depth": 1})
 
 
 def numbers():
@@ -116,6 +118,14 @@ def test_the_position_of_other_workers_is_refused(run):
 
 def test_a_checkpoint_describes_itself(run):
     assert describe(resolve(run)) == description(5)
+
+
+def test_an_older_checkpoint_does_not_know_its_depth(run):
+    file = resolve(run) / "_CHECKPOINT_METADATA"
+    stored = json.loads(file.read_text())
+    del stored["custom_metadata"]["channels"]
+    file.write_text(json.dumps(stored))
+    assert describe(resolve(run)) == dataclasses.replace(description(5), channels={})
 
 
 def test_weights_to_evaluate_with_are_the_moving_average_if_there_is_one(tmp_path):

@@ -25,7 +25,7 @@ from rgbd_jax.numbered_lines import Line
 MODALITIES = ("rgb", "depth")
 
 # How messages call the frames of so many channels.
-_KINDS = {images.COLOUR: "in colours of 8 bits", images.DEPTH: "measured, of 16 bits"}
+KINDS = {images.COLOUR: "in colours of 8 bits", images.DEPTH: "measured, of 16 bits"}
 
 
 # Where the frames of a clip lie, by modality.
@@ -219,7 +219,7 @@ class VideoBuilder(Builder, skip_registration=True):
         """As of every data set; and measured depth does not go together with depth painted as colour."""
         super().compare(sample, split, seen)
         for modality, frame_format in sample.formats.items():
-            kind = _KINDS[frame_format.channels]
+            kind = KINDS[frame_format.channels]
             known, place = seen.setdefault(modality, (kind, sample.place))
             if kind != known:
                 raise UserError(

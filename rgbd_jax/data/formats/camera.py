@@ -18,6 +18,8 @@ def camera_frames(index: int) -> Iterator[np.ndarray]:
       UserError: there is no such camera.
       OutsideError: it gives no more frames.
     """
+    if index < 0:  # takes OpenCV, and with it the process, down
+        raise UserError(f"--camera={index}: must be 0 or more")
     camera = cv2.VideoCapture(index)
     try:
         if not camera.isOpened():

@@ -10,6 +10,9 @@ from rgbd_jax.errors import UserError
 
 KEY = "joints"
 
+# What NumPy and the archive raise of a file that is another or damaged; RuntimeError: encrypted, it seems.
+_DAMAGED = (EOFError, TypeError, ValueError, AttributeError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
 
 def read_joint_archive(path: Path) -> np.ndarray:
     """Read the joints of one recording; see `check_joints` for what it may hold.
@@ -25,8 +28,10 @@ def read_joint_archive(path: Path) -> np.ndarray:
             joints = archive[KEY]
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (EOFError, TypeError, ValueError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: is no .npz file of numbers ({' '.join(str(error).split())})") from error
+    except _DAMAGED as error:
+        raise UserError(
+            f"{path}: is no .npz file of numbers, or is damaged; numpy.savez(FILE, {KEY}=...) writes one"
+        ) from error
     return check_joints(joints, str(path))
 
 

@@ -36,7 +36,7 @@ class VideoFile:
 
     def fps(self) -> float | None:
         """Frames a second, as the file states them; None if it does not."""
-        video = cv2.VideoCapture(str(self.path))
+        video = self._open()
         try:
             stated = video.get(cv2.CAP_PROP_FPS)
         finally:
@@ -55,7 +55,7 @@ class VideoFile:
         """
         if not self.path.is_file():
             raise UserError(f"there is no file {self.path}")
-        video = cv2.VideoCapture(str(self.path))
+        video = self._open()
         try:
             if not video.isOpened():
                 raise UserError(f"{self.path}: cannot be opened as a video")
@@ -80,3 +80,7 @@ class VideoFile:
                 f"{self.path}: ends after {number} frames; the {stated} that it states are needed,"
                 " it is cut off or damaged"
             )
+
+    def _open(self) -> cv2.VideoCapture:
+        # As bytes: text that is no UTF-8 takes OpenCV, and with it the process, down.
+        return cv2.VideoCapture(os.fsencode(self.path))
