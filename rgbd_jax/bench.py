@@ -29,7 +29,7 @@ from rgbd_jax.experiment import Experiment
 from rgbd_jax.files import replacing, to_json
 from rgbd_jax.training import sharding
 from rgbd_jax.training.flops import count_flops
-from rgbd_jax.training.state import TrainState
+from rgbd_jax.training.state import TrainState, num_parameters
 from rgbd_jax.training.throughput import Throughput
 
 WARM_UP_STEPS = 2
@@ -111,7 +111,7 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
         "step_seconds": step_second,
         "compile_seconds": compile_seconds,
         "peak_memory_bytes": memory,
-        "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
+        "parameters": num_parameters(state.params),
         "flops_per_step": count_flops(traced.jaxpr),
         "prediction_seconds": prediction_second,
         "prediction_samples_per_s": config.batch_size / prediction_second,

@@ -5,16 +5,14 @@ from collections import Counter
 from typing import Any
 
 import jax
-from flax import nnx
 from ml_collections import ConfigDict
 
 from rgbd_jax.data.random_clips import configured_shape, random_batch
-from rgbd_jax.experiment import Experiment, prepare_sharded
-from rgbd_jax.tasks import make_task
+from rgbd_jax.experiment import Experiment, fresh_network, prepare_sharded
 from rgbd_jax.tasks.task import Batch
 from rgbd_jax.training import sharding
 from rgbd_jax.training.flops import count_flops
-from rgbd_jax.training.state import Network, TrainState
+from rgbd_jax.training.state import TrainState, num_parameters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +56,7 @@ def costs_of(config: ConfigDict) -> Costs:
     training = jax.make_jaxpr(experiment.train_step)(state, batch)
     return Costs(
         inputs=tuple(leaf.shape[1:] for leaf in jax.tree.leaves(jax.eval_shape(prepare, batch))),
-        parameters=_size(state.params),
+        parameters=num_parameters(state.params),
         prediction_flops=count_flops(prediction) / config.batch_size,
         training_flops=count_flops(training) / config.batch_size,
     )
@@ -66,12 +64,8 @@ def costs_of(config: ConfigDict) -> Costs:
 
 def parameters_of(config: ConfigDict) -> int:
     """The number of parameters alone, which is found sooner. UserError as of `costs_of`."""
-    task = make_task(config, configured_shape(config.data))
-    return _size(jax.eval_shape(lambda: Network(task.network(nnx.Rngs(config.seed))).params))
-
-
-def _size(tree: Any) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(tree))
+    shape = configured_shape(config.data)
+    return num_parameters(jax.eval_shape(lambda: fresh_network(config, shape)[1].params))
 
 
 def abstract_batch(batch: dict[str, Any], batch_size: int) -> Batch:

@@ -34,7 +34,7 @@ from rgbd_jax.report.scores import Scores
 from rgbd_jax.tasks.task import Outputs, Task, whole_logits
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Description, describe, run_of
-from rgbd_jax.training.state import Arrays, Network
+from rgbd_jax.training.state import Arrays, Network, num_parameters
 from rgbd_jax.visualize import file_name, make_viewer, write_run_pictures, write_sample_pictures
 
 Scorer = Callable[[Arrays, Arrays, int], Scores]
@@ -206,7 +206,7 @@ def _origin(run: Path, description: Description, config: ConfigDict, network: Ne
         },
         step=description.step,
         epoch=description.epoch,
-        num_parameters=sum(leaf.size for leaf in jax.tree.leaves(network.params)),
+        num_parameters=num_parameters(network.params),
         sessions=read_sessions(run),
         evaluated=surroundings(),
     )

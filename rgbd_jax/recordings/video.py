@@ -126,9 +126,7 @@ def _frames(path: Path, modality: str, given: Given) -> FrameFolder | VideoFile:
         if path.suffix.lower() in ENDINGS:  # to OpenCV a video of one frame
             raise UserError(f"{path}: is one image; give the folder of the frames")
         return VideoFile(path, given.first, given.end)
-    folder = FrameFolder.find(path)
-    if modality == "rgb" and folder.channels == images.DEPTH:
-        raise UserError(f"{path}: found depth of 16 bits; colour is needed")
+    folder = FrameFolder.find(path, modality)
     if given.end is None:
         return folder
     return dataclasses.replace(folder, first=folder.first + given.first, count=given.end - given.first)

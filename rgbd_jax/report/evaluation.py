@@ -10,8 +10,8 @@ import numpy as np
 
 from rgbd_jax.files import remove, replacing, to_json
 from rgbd_jax.report.metrics import (
-    NO_CLASS,
     class_figures,
+    column_names,
     confusion_matrix,
     prediction_names,
     predictions,
@@ -72,7 +72,7 @@ def write_per_class(path: Path, confusion: np.ndarray, class_names: Sequence[str
 def write_confusion_matrix(path: Path, confusion: np.ndarray, class_names: Sequence[str]) -> None:
     """Counts with the predicted classes as columns and the true ones as rows."""
     rows = zip(class_names, confusion.tolist(), strict=True)
-    columns = (*class_names, NO_CLASS)[: confusion.shape[1]]
+    columns = column_names(class_names, confusion)
     _write_csv(path, ("true class", *columns), ((name, *counts) for name, counts in rows))
 
 

@@ -7,7 +7,7 @@ and counts as a mistake.
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -137,6 +137,11 @@ def predictions(scores: Scores) -> np.ndarray:
 def prediction_names(scores: Scores) -> tuple[str, ...]:
     """What `predictions` count: the class names, and a word for what has no class."""
     return (*scores.class_names, NO_CLASS)
+
+
+def column_names(class_names: Sequence[str], confusion: np.ndarray) -> tuple[str, ...]:
+    """What the columns of a `confusion_matrix` count: the classes, and what has none if there is such."""
+    return (*class_names, NO_CLASS)[: confusion.shape[1]]
 
 
 def sureness(scores: Scores) -> np.ndarray:

@@ -56,6 +56,11 @@ class Network:
         return outputs, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
 
+def num_parameters(params: Arrays) -> int:
+    """How many numbers there are in all arrays, which may be abstract."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
 @flax.struct.dataclass
 class TrainState:
     """Everything a step changes.

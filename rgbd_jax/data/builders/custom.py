@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from rgbd_jax.data import images
 from rgbd_jax.data.builders.own_lists import OwnLists
 from rgbd_jax.data.builders.video_builder import MODALITIES, ClipFiles, Item, VideoBuilder
 from rgbd_jax.data.clip_files import files_of
@@ -61,7 +60,5 @@ def _frames(path: Path, modality: str, count: int | None) -> FrameFolder | Video
         return FrameFolder(path, "%06d.jpg", 0, count)
     if not path.is_dir():
         return VideoFile(found[0], 0, count)
-    folder = FrameFolder.find(path)
-    if modality == "rgb" and folder.channels == images.DEPTH:
-        raise UserError(f"{path}: found depth of 16 bits; colour is needed")
+    folder = FrameFolder.find(path, modality)
     return dataclasses.replace(folder, count=count)

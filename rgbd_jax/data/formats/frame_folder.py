@@ -41,13 +41,13 @@ class FrameFolder:
     channels: int = images.COLOUR
 
     @classmethod
-    def find(cls, path: Path) -> "FrameFolder":
+    def find(cls, path: Path, modality: str) -> "FrameFolder":
         """All frames of a folder, whatever their names have before the number and behind it.
 
         Depth is taken for measured if the first file has 16 bits and one channel.
 
         Raises:
-          UserError: there are no numbered image files, or of several kinds.
+          UserError: there are no numbered image files, or of several kinds; or those of `rgb` are depth.
         """
         if not path.is_dir():
             raise UserError(f"there is no folder {path}")
@@ -67,6 +67,8 @@ class FrameFolder:
             images.decode(folder.file(0).read_bytes(), images.DEPTH)
         except (OSError, ValueError):
             return folder
+        if modality == "rgb":
+            raise UserError(f"{path}: found depth of 16 bits; colour is needed")
         return dataclasses.replace(folder, channels=images.DEPTH)
 
     def exists(self) -> bool:

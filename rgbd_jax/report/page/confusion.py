@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from rgbd_jax.report.metrics import NO_CLASS, prediction_names, predictions, sureness
+from rgbd_jax.report.metrics import column_names, prediction_names, predictions, sureness
 from rgbd_jax.report.page.markup import Html, data_block, element, joined, percent, table
 from rgbd_jax.report.scores import Scores
 
@@ -43,7 +43,7 @@ def confusion_section(confusion: np.ndarray, class_names: Sequence[str]) -> Html
       confusion: counts, true class by predicted class, of `metrics.confusion_matrix`.
       class_names: K names.
     """
-    classes, columns = len(class_names), (*class_names, NO_CLASS)[: confusion.shape[1]]
+    classes, columns = len(class_names), column_names(class_names, confusion)
     cell = int(np.clip(_SIDE // classes, *_CELLS))
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     counts = Html("")

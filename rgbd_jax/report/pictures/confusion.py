@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from rgbd_jax.report.metrics import NO_CLASS
+from rgbd_jax.report.metrics import column_names
 from rgbd_jax.report.pictures.labels import ROOMY, name_classes
 
 _STRONG = 0.51  # share up to which black is easier to read on the cell than white
@@ -38,7 +38,7 @@ def confusion_picture(confusion: np.ndarray, class_names: Sequence[str]) -> Figu
         ticks=(0, 0.05, 0.2, 0.5, 1),
         format="%g",
     )
-    name_classes(axes.xaxis, (*class_names, NO_CLASS)[: confusion.shape[1]], side)
+    name_classes(axes.xaxis, column_names(class_names, confusion), side)
     name_classes(axes.yaxis, class_names, side)
     if classes <= ROOMY:
         for row, column in np.argwhere(confusion):
