@@ -14,6 +14,10 @@ from tensorflow_datasets.core.splits import SplitInfo
 
 MAX_FILE_BYTES = 2**30
 
+# Records can be read one by one. Pictures are compressed already, and joints would become a tenth smaller for
+# five times the time of writing them.
+_OPTIONS = "group_size:1,uncompressed"
+
 
 def write_split(name: str, records: Iterable[bytes], files: naming.ShardedFileTemplate) -> SplitInfo:
     """Write the records of a split in their order.
@@ -38,7 +42,7 @@ def write_split(name: str, records: Iterable[bytes], files: naming.ShardedFileTe
             with _said_by_the_system():
                 if writer is not None:
                     writer.close()
-                writer = ArrayRecordWriter(path, "group_size:1")
+                writer = ArrayRecordWriter(path, _OPTIONS)
             lengths.append(0)
             room = MAX_FILE_BYTES
         with _said_by_the_system():

@@ -16,7 +16,7 @@ _ZEROS = ord("0") * _EACH
 _POINT = ord(".") ^ ord("0")
 # In the last two words of a number, the bytes that belong to it, by its length.
 _INSIDE = np.array(
-    [[-(1 << 8 * max(0, size - length)) % 2**64 for length in range(2 * _BYTES + 1)] for size in (16, 8)],
+    [[-(1 << 8 * max(0, size - length)) % 2**64 for size in (16, 8)] for length in range(2 * _BYTES + 1)],
     np.uint64,
 )
 
@@ -31,13 +31,17 @@ def read_decimals(text: bytes, begins: np.ndarray, ends: np.ndarray) -> np.ndarr
     Returns:
       (n,) float64, the same as of `float`; NaN where it finds no number.
     """
-    padded = bytes(2 * _BYTES) + text + bytes(1)
-    is_negative = np.frombuffer(padded, np.uint8)[begins + 2 * _BYTES] == ord("-")
+    if ends.min(initial=0) < 2 * _BYTES:  # there are not as many characters before
+        text = bytes(2 * _BYTES) + text
+        begins, ends = begins + 2 * _BYTES, ends + 2 * _BYTES
+    is_negative = np.frombuffer(text, np.uint8).take(begins, mode="clip") == ord("-")
     lengths = ends - begins - is_negative
     # The last 16 characters of each number, (2, n): digits as 0 to 9, and 0 for what stands before it.
-    word_at = np.ndarray(len(padded) - _BYTES + 1, "<u8", padded, strides=(1,))
-    digits = word_at[ends + [[0], [_BYTES]]] ^ _ZEROS
-    digits &= _INSIDE.take(np.minimum(lengths, 2 * _BYTES), axis=1)
+    at_each = np.ndarray(len(text) - 2 * _BYTES + 1, f"V{2 * _BYTES}", text, strides=(1,))
+    digits = at_each[ends - 2 * _BYTES].view("<u8").reshape(-1, 2)
+    digits ^= _ZEROS
+    digits &= _INSIDE.take(lengths, axis=0, mode="clip")
+    digits = digits.T
     # 1 in the byte of a point, which is made a digit 0 too: 12.34 is read as 12034.
     points = (_HIGHEST_BITS - (digits ^ _POINT * _EACH)) >> 7 & _EACH
     digits ^= points * _POINT
@@ -50,12 +54,13 @@ def read_decimals(text: bytes, begins: np.ndarray, ends: np.ndarray) -> np.ndarr
     from_point = 2 * _BYTES - before[0] - np.where(before[0] == _BYTES, before[1], 0)
 
     # Neighbours become one number of twice as many digits: 8 times 1, 4 times 2, 2 times 4, 1 of 8.
-    for size in (1, 2, 4):
-        pairs = digits * 10**size + (digits >> 8 * size)
-        digits = pairs & (2**64 - 1) // (2 ** (8 * size) + 1)
+    for bits in (8, 16, 32):
+        digits *= (10 ** (bits // 8) << bits) + 1  # the sum of both is now where the second was
+        digits >>= bits
+        digits &= (2**64 - 1) // (2**bits + 1)
     wholes = digits[0] * 1e8 + digits[1]
     # The zero for the point is taken out: 12034 is 12 times 1000 and a rest, 1234 is 12 times 100 and it.
-    powers, fractions = _POWERS_OF_TEN[from_point], _FRACTIONS[from_point]
+    powers, fractions = _POWERS_OF_TEN.take(from_point), _FRACTIONS.take(from_point)
     numbers = (wholes - np.floor(wholes / powers) * (powers - fractions)) / fractions
     numbers = np.where(is_negative, -numbers, numbers)
     for place in np.flatnonzero(~is_plain):  # such as 2.1e-05

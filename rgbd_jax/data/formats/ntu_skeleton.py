@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from rgbd_jax.data.formats.decimals import read_decimals
+from rgbd_jax.data.formats.marks import Marks
 from rgbd_jax.errors import UserError
 
 NUM_JOINTS = 25
@@ -104,7 +105,7 @@ class _Lines:
     """The lines of a file, found but not yet cut out: few of them are looked at one by one.
 
     Attributes:
-      text: the whole file.
+      text: the whole file; its last line ends as all do.
       codes: its characters, uint8.
       number: n, of the lines.
       begins: (n + 1,) where in it each line begins, and where the last one ends.
@@ -116,12 +117,11 @@ class _Lines:
             self.text = path.read_bytes()
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-        self.codes = np.frombuffer(self.text, np.uint8)
-        ends = np.flatnonzero(self.codes == ord("\n")) + 1
         if self.text and not self.text.endswith(b"\n"):
-            ends = np.append(ends, len(self.text))
-        self.begins = np.append(0, ends)
-        self.number = len(ends)
+            self.text += b"\n"
+        self.codes = np.frombuffer(self.text, np.uint8)
+        self.begins = np.append(0, np.flatnonzero(self.codes == ord("\n")) + 1)
+        self.number = len(self.begins) - 1
         self._begins = self.begins.tolist()  # faster to look into than an array
 
     def __getitem__(self, place: int) -> bytes:
@@ -133,10 +133,12 @@ class _Lines:
 
     def count(self, place: int, what: str) -> int:
         """The number of `what` that a line consists of."""
-        line = self[place]
-        number = _whole_number(line)
+        try:
+            number = _whole_number(self.text[self._begins[place] : self._begins[place + 1]])
+        except IndexError:
+            raise self.cut_off() from None
         if number is None:
-            found = line.strip().decode("utf-8", "replace")[:40]
+            found = self[place].strip().decode("utf-8", "replace")[:40]
             raise self.fault(place, f"found {found!r}; the number of {what} is needed")
         return number
 
@@ -167,20 +169,23 @@ def _positions(lines: _Lines, blocks: np.ndarray) -> np.ndarray:
 
 
 def _positions_of_regular(lines: _Lines, places: np.ndarray) -> np.ndarray | None:
-    """The positions in some lines if all are right and have single blanks between their fields, else None."""
-    blanks = np.flatnonzero(lines.codes == ord(" "))
-    of_line = np.searchsorted(blanks, lines.begins)
-    first = of_line[places]
-    if (of_line[places + 1] - first != _FIELDS - 1).any() or b"\t" in lines.text:
+    """The positions in some lines; None if one is wrong, or fields stand more than a character apart."""
+    is_space = lines.codes <= ord(" ")
+    has_return = lines.codes.take(lines.begins[1:] - 2, mode="clip") == ord("\r")
+    if np.count_nonzero(is_space[1:] & is_space[:-1]) != np.count_nonzero(has_return):
         return None
-    # Behind the last blank of a line begins its last field, if not the next blank or what ends the line.
-    behind = lines.codes.take(blanks[first + _FIELDS - 2] + 1, mode="clip")
-    if (behind <= ord(" ")).any() or (np.diff(blanks) == 1).any():
+    spaces = Marks(is_space)
+    fields = np.diff(spaces.number_before(lines.begins)) - has_return
+    if (fields[places] != _FIELDS).any():
         return None
-    stops = blanks[first[:, None] + np.arange(3)]
-    starts = np.column_stack([lines.begins[places], stops[:, :2] + 1])
+    starts = lines.begins[places]
+    stops = spaces.next(starts, 3)
+    if stops is None:
+        return None
+    starts = np.stack([starts, stops[0] + 1, stops[1] + 1])
     with np.errstate(over="ignore"):  # is not finite then
         positions = read_decimals(lines.text, starts.reshape(-1), stops.reshape(-1)).astype(np.float32)
+    positions = positions.reshape(3, -1).T
     return positions if np.isfinite(positions).all() else None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rgbd_jax.data.allocator import keep_freed_memory
 from rgbd_jax.data.formats.ntu_skeleton import read_ntu_skeleton
 from rgbd_jax.data.in_place import InPlace
 from rgbd_jax.data.journal import Journal
@@ -101,10 +102,11 @@ class Captures:
     def pool(self) -> Executor:
         """A process for each core that may be used, where there are several."""
         if CORES == 1:
+            keep_freed_memory()
             return InPlace()
         # Not forked: threads may hold locks here.
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(CORES, mp_context=context, initializer=_follow_parent)
+        return ProcessPoolExecutor(CORES, mp_context=context, initializer=_start_reader)
 
     def _files(self) -> Iterator[Path]:
         return (path for folder in _FOLDERS for path in (self.root / folder).glob("*.skeleton"))
@@ -131,6 +133,11 @@ def _key(path: Path) -> str:
 
 def _is_missing(path: Path) -> bool:
     return path.stem in missing_captures()
+
+
+def _start_reader() -> None:
+    keep_freed_memory()
+    _follow_parent()
 
 
 def _follow_parent() -> None:

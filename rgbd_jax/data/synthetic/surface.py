@@ -1,5 +1,6 @@
 """The surface of a body: round limbs around its joints, as points in space that a camera can look at."""
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -64,11 +65,12 @@ class Surface(NamedTuple):
           The cosine of the angle between the normal and the unit vector `direction` (3,), (N,).
         """
         along_axes = direction @ self.axes  # (T, limbs, 3)
-        return (along_axes[frames, _LIMB[points]] * _NORMALS[points]).sum(-1)
+        limbs, normals = _points().limbs[points], _points().normals[points]
+        return (along_axes[frames, limbs] * normals).sum(-1)
 
     def coverings(self, points: np.ndarray) -> np.ndarray:
         """Indices into `COVERINGS` of the points of these numbers."""
-        return _COVERING[points]
+        return _points().coverings[points]
 
 
 def cover(joints: np.ndarray, *, stoutness: float = 1.0) -> Surface:
@@ -85,7 +87,7 @@ def cover(joints: np.ndarray, *, stoutness: float = 1.0) -> Surface:
     front = _unit(to_camera - (to_camera * axis).sum(-1, keepdims=True) * axis)
     axes = np.stack([axis, front, np.cross(axis, front)], axis=-1)
     base = np.concatenate([start[..., None], along[..., None], stoutness * axes], axis=-1).astype(np.float32)
-    positions = [base[:, number] @ lattice.places for number, lattice in enumerate(_LATTICES)]
+    positions = [base[:, number] @ lattice.places for number, lattice in enumerate(_points().lattices)]
     return Surface(np.concatenate(positions, axis=-1), axes)
 
 
@@ -144,8 +146,26 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 _STARTS, _ENDS = [limb.start for limb in LIMBS], [limb.end for limb in LIMBS]
-_LATTICES = tuple(map(_lattice, LIMBS))
-# By the number of a point.
-_NORMALS = np.concatenate([lattice.normals for lattice in _LATTICES])
-_LIMB = np.repeat(np.arange(len(LIMBS)), [len(lattice.normals) for lattice in _LATTICES])
-_COVERING = np.array([COVERINGS.index(limb.covering) for limb in LIMBS])[_LIMB]
+
+
+class _Points(NamedTuple):
+    """What covers all limbs, one after the other.
+
+    Attributes:
+      lattices: of each limb.
+      limbs, coverings: of each point its limb and what covers it, as indices, (P,).
+      normals: of each point, as of a lattice, (P, 3).
+    """
+
+    lattices: tuple[_Lattice, ...]
+    limbs: np.ndarray
+    coverings: np.ndarray
+    normals: np.ndarray
+
+
+@functools.cache  # made when first needed: most programs draw no body
+def _points() -> _Points:
+    lattices = tuple(map(_lattice, LIMBS))
+    limbs = np.repeat(np.arange(len(LIMBS)), [len(lattice.normals) for lattice in lattices])
+    coverings = np.array([COVERINGS.index(limb.covering) for limb in LIMBS])[limbs]
+    return _Points(lattices, limbs, coverings, np.concatenate([lattice.normals for lattice in lattices]))

@@ -150,7 +150,7 @@ def test_processes_read_what_a_thread_reads(tmp_path, monkeypatch):
 
 def test_a_lost_process_is_trouble_from_outside(tmp_path, monkeypatch):
     monkeypatch.setattr(captures, "CORES", 2)
-    monkeypatch.setattr(captures, "_follow_parent", exit)
+    monkeypatch.setattr(captures, "_start_reader", exit)
     write_capture(tmp_path / "source", NAME)
     with pytest.raises(OutsideError, match="a process that reads the source was lost"):
         Ntu60(data_dir=tmp_path / "data", source=tmp_path / "source").prepare()

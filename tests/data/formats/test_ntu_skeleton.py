@@ -77,6 +77,10 @@ BAD_FILES = {
     "infinity": (words(11, lambda fields: fields.__setitem__(0, "-inf")), "line 11: x is -inf; metres"),
     "too large": (words(12, lambda fields: fields.__setitem__(0, "1e39")), "line 12: x is 1e39; .*float32"),
     "a field too few": (words(29, lambda fields: fields.pop()), "line 29: found 11 fields; the 12"),
+    "a blank for the last field": (
+        lambda lines: edit(9, " ".join(lines[8].split()[:-1]) + " ")(lines),
+        "line 9: found 11 fields",
+    ),
     "a line with a field of the next": (
         lambda lines: words(9, lambda f: f.pop())(words(10, lambda f: f.append("1"))(lines)),
         "line 9: found 11 fields",
