@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from rgbd_jax.config import ConfigArguments, from_dict, leaves
 from rgbd_jax.data.clip_errors import ClipErrors
+from rgbd_jax.data.images import KINDS
 from rgbd_jax.data.loader import Split, evaluation_batches, open_configured_split
 from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.experiment import compiled_evaluation, trained_network
@@ -192,6 +193,12 @@ def _open_split(
     if tuple(split.class_names) != description.class_names:
         trained, found = _some(description.class_names), _some(split.class_names)
         raise UserError(f"{checkpoint}: was trained on {trained}; the data set {split.name} has {found}")
+    for modality, channels in description.channels.items():
+        if split.channels.get(modality, channels) != channels:
+            raise UserError(
+                f"{checkpoint}: was trained on {modality} {KINDS[channels]}; that of the data set"
+                f" {split.name} is {KINDS[split.channels[modality]]}"
+            )
     return split
 
 

@@ -1,5 +1,6 @@
 """A run on colour and depth video as a whole: prepared, trained, stopped, gone on with, evaluated, drawn."""
 
+import dataclasses
 import json
 
 import jax
@@ -9,6 +10,7 @@ import pytest
 from data.video_files import write_folder, write_image, write_list
 from run_folder import rows
 
+from rgbd_jax import evaluate
 from rgbd_jax.data import images
 from rgbd_jax.data.builders import synthetic_rgbd
 from rgbd_jax.data.builders.custom import Custom
@@ -74,6 +76,17 @@ def test_the_evaluation_is_that_of_the_last_epoch(run, modality):
 def test_a_checkpoint_knows_that_depth_was_measured(run, modality):
     known = {"depth": images.DEPTH} | ({"rgb": images.COLOUR} if modality == "fusion" else {})
     assert describe(resolve(run)).channels == known
+
+
+def test_depth_of_the_other_kind_is_refused(run, monkeypatch):
+    painted = dataclasses.replace(describe(resolve(run)), channels={"depth": images.COLOUR})
+    monkeypatch.setattr(evaluate, "describe", lambda checkpoint: painted)
+    with pytest.raises(
+        UserError,
+        match=r"checkpoints/4: was trained on depth in colours of 8 bits; that of the data set synthetic_rgbd"
+        " is measured, of 16 bits$",
+    ):
+        main(["--mode=eval", f"--workdir={run}"])
 
 
 def test_the_samples_are_drawn(run, modality):

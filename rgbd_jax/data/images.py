@@ -5,6 +5,8 @@ import numpy as np
 
 COLOUR = 3  # channels of a frame of 8 bits, colour or depth painted as colour
 DEPTH = 1  # channels of a depth frame of 16 bits
+# How messages call the frames of so many channels.
+KINDS = {COLOUR: "in colours of 8 bits", DEPTH: "measured, of 16 bits"}
 
 JPEG_QUALITY = 95
 

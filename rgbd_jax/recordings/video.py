@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from rgbd_jax.data import images
 from rgbd_jax.data.builders import builder_class
-from rgbd_jax.data.builders.video_builder import KINDS, ClipFiles
+from rgbd_jax.data.builders.video_builder import ClipFiles
 from rgbd_jax.data.formats.frame_folder import ENDINGS, FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
 from rgbd_jax.data.joint_files import JOINT_FILES
@@ -48,8 +48,8 @@ class VideoReader(Reader):
             known = self._channels.get(name, found.channels)
             if found.channels != known:
                 raise UserError(
-                    f"{recording.name}: the {name} is {KINDS[found.channels]}; that of the training was"
-                    f" {KINDS[known]}"
+                    f"{recording.name}: the {name} is {images.KINDS[found.channels]}; that of the training"
+                    f" was {images.KINDS[known]}"
                 )
         return recording
 

@@ -24,10 +24,6 @@ from rgbd_jax.numbered_lines import Line
 
 MODALITIES = ("rgb", "depth")
 
-# How messages call the frames of so many channels.
-KINDS = {images.COLOUR: "in colours of 8 bits", images.DEPTH: "measured, of 16 bits"}
-
-
 # Where the frames of a clip lie, by modality.
 Sources = Mapping[str, FrameFolder | VideoFile]
 
@@ -219,7 +215,7 @@ class VideoBuilder(Builder, skip_registration=True):
         """As of every data set; and measured depth does not go together with depth painted as colour."""
         super().compare(sample, split, seen)
         for modality, frame_format in sample.formats.items():
-            kind = KINDS[frame_format.channels]
+            kind = images.KINDS[frame_format.channels]
             known, place = seen.setdefault(modality, (kind, sample.place))
             if kind != known:
                 raise UserError(
