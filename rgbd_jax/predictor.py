@@ -180,9 +180,12 @@ class Predictor:
             raise UserError("a camera: gives colour alone, which this network does not read")
         check_fps(fps)
         window, stride = self._lengths(window, stride, smoothing, fps)
-        seen, probabilities = deque(maxlen=window), deque(maxlen=smoothing)
+        seen, probabilities, shape = deque(maxlen=window), deque(maxlen=smoothing), None
         for number, frame in enumerate(frames, start=1):
             (frame,) = check_frames(np.asarray(frame)[None], "rgb")
+            shape = shape or frame.shape
+            if frame.shape != shape:
+                raise UserError(f"frame {number}: has the shape {frame.shape}; those before have {shape}")
             seen.append(images.encode_jpeg(frame))
             if number >= window and (number - window) % stride == 0:
                 formats = {"rgb": FrameFormat(*frame.shape)}

@@ -29,6 +29,12 @@ PAGE = Path(__file__).parents[1] / "docs" / "export.md"
 CASES = {
     "ctrgcn": ["configs/gap/ntu60_xsub.py:joint,plain,debug", "--config.task.window=16"],
     "gap": ["configs/gap/nw_ucla.py:bone,debug", "--config.task.window=16"],
+    "four streams gap": ["configs/gap/nw_ucla.py:all,debug", "--config.task.window=16"],
+    "bfloat16 ctrgcn": [
+        "configs/gap/ntu60_xsub.py:joint,plain,debug",
+        "--config.task.window=16",
+        "--config.dtype=bfloat16",
+    ],
     "depth": ["configs/rgbd/ntu_cs.py:depth,debug"],
     # What the trunks have besides is in the file of depth.
     "fusion": [
@@ -40,14 +46,14 @@ CASES = {
     "whole depth": ["configs/rgbd/ntu_cs.py:depth"],
     "whole fusion": ["configs/rgbd/ntu_cs.py:fusion"],
 }
-NAMES = [
-    pytest.param(name, marks=[pytest.mark.slow] if "whole" in name or name == "fusion" else [])
-    for name in CASES
-]
+QUICK = ("ctrgcn", "gap", "depth")
+NAMES = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in CASES]
 # Frames and joints of other sizes than the published, for which the files are made.
 OPTIONS = {
     "ctrgcn": ["--max_frames=20"],
     "gap": ["--max_frames=24"],
+    "four streams gap": ["--max_frames=24"],
+    "bfloat16 ctrgcn": ["--max_frames=20"],
     "depth": ["--frame_size=64x48"],
     "fusion": ["--frame_size=40x36,64x48"],
     "whole ctrgcn": [],
@@ -57,6 +63,8 @@ OPTIONS = {
 INPUTS = {
     "ctrgcn": {"joints": ("float32", ["b", 20, 2, 25, 3]), "num_frames": ("int32", ["b"])},
     "gap": {"joints": ("float32", ["b", 24, 1, 20, 3]), "num_frames": ("int32", ["b"])},
+    "four streams gap": {"joints": ("float32", ["b", 24, 1, 20, 3]), "num_frames": ("int32", ["b"])},
+    "bfloat16 ctrgcn": {"joints": ("float32", ["b", 20, 2, 25, 3]), "num_frames": ("int32", ["b"])},
     "depth": {"depth": ("uint16", ["b", 8, 48, 64, 1])},
     "fusion": {"rgb": ("uint8", ["b", 8, 36, 40, 3]), "depth": ("uint16", ["b", 8, 48, 64, 1])},
     "whole ctrgcn": {"joints": ("float32", ["b", 300, 2, 25, 3]), "num_frames": ("int32", ["b"])},
@@ -136,9 +144,10 @@ def exported(tmp_path_factory):
 def test_the_file_equals_the_network(name, exported):
     """Eight clips in one batch and two alone; of the small networks none is near a tie."""
     file = exported(name)
+    allowed = 2**-6 if "bfloat16" in name else 1e-5
     is_clear = file.gaps > 1e-5
     assert is_clear.any() and ((is_clear.all() and len(is_clear) == 10) or "whole" in name)
-    assert file.errors[is_clear].max() <= 1e-5 and (file.errors <= 1e-5).sum() >= 10
+    assert file.errors[is_clear].max() <= allowed and (file.errors <= allowed).sum() >= 10
     # The clips are told apart.
     assert np.ptp(file.logits, axis=0).max() > 1e-4 * np.abs(file.logits).max()
     assert np.isinf(file.gaps).all() == (name.endswith(("ctrgcn", "gap")))

@@ -271,6 +271,14 @@ def test_frames_of_a_camera_are_recognised_as_they_come(colour_run):
         np.testing.assert_allclose(prediction.probabilities, mean, atol=1e-5)
 
 
+def test_frames_of_a_camera_keep_their_size(colour_run):
+    frames = [np.zeros((48, 64, 3), np.uint8), np.zeros((64, 48, 3), np.uint8)]
+    with pytest.raises(
+        UserError, match=r"frame 2: has the shape \(64, 48, 3\); those before have \(48, 64, 3\)"
+    ):
+        next(rgbd_jax.load(colour_run).stream(frames))
+
+
 @pytest.mark.parametrize(
     ("shape", "number", "message"),
     [

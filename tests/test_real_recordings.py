@@ -93,3 +93,44 @@ def test_six_gestures_are_learned_by_heart(real_data, tmp_path, capsys):
             print(f"\n{modality}: first takes {first:.1%}, second takes {second:.1%}")
         assert first == 1.0
         assert recognised(run, modality, real_data / "nvgesture_mini") == second
+
+
+@pytest.mark.slow
+def test_weights_of_synthetic_clips_lead_farther_than_none(real_data, tmp_path, capsys):
+    """The recipe for few clips, from the weights of the demonstration and from nothing (docs/own_data.md)."""
+    data = f"--config.data.data_dir={tmp_path / 'data'}"
+    main("--config=configs/demo_rgbd.py:depth", f"--workdir={tmp_path / 'demo'}", data)
+    Nvgesture(data_dir=tmp_path / "data", source=real_data / "nvgesture_mini").prepare()
+    size_of_the_demonstration = (
+        "--config.data.num_frames=8",
+        "--config.model.frames=(4, 6, 8)",
+        "--config.model.num_blocks=1",
+        "--config.model.width=0.125",
+        "--config.task.rank_pooling=4",
+        "--config.task.resize=(64, 64)",
+        "--config.task.crop=64",
+        "--config.task.size=64",
+        "--config.task.rotated=0.0",
+        "--config.task.flip=0.0",
+        WITHOUT_TEMPERATURES,
+    )
+    second = {}
+    for name, *start in (
+        ("tuned", f"--config.init_from={tmp_path / 'demo'}"),
+        ("fresh", "--config.init_from=", "--config.frozen_norm=False"),
+    ):
+        main(
+            "--config=configs/rgbd/fine_tune.py:depth",
+            f"--workdir={tmp_path / name}",
+            data,
+            "--config.data.name=nvgesture",
+            "--config.data.repeat=10",
+            "--config.batch_size=6",
+            "--config.eval_batch_size=6",
+            *size_of_the_demonstration,
+            *start,
+        )
+        second[name] = top1(tmp_path / name, "test")
+    with capsys.disabled():
+        print(f"\nsecond takes: fine-tuned {second['tuned']:.1%}, from nothing {second['fresh']:.1%}")
+    assert second["tuned"] >= 0.5 > second["fresh"]
