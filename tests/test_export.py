@@ -142,12 +142,13 @@ def exported(tmp_path_factory):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_file_equals_the_network(name, exported):
-    """Eight clips in one batch and two alone; of the small networks none is near a tie."""
+    """Eight clips in one batch and two alone. In the small networks no clip is near a tie; in the whole ones,
+    which compare thousands of keys for each, all may be, and ten agree nevertheless."""
     file = exported(name)
     allowed = 2**-6 if "bfloat16" in name else 1e-5
     is_clear = file.gaps > 1e-5
-    assert is_clear.any() and ((is_clear.all() and len(is_clear) == 10) or "whole" in name)
-    assert file.errors[is_clear].max() <= allowed and (file.errors <= allowed).sum() >= 10
+    assert "whole" in name or (is_clear.all() and len(is_clear) == 10)
+    assert (file.errors[is_clear] <= allowed).all() and (file.errors <= allowed).sum() >= 10
     # The clips are told apart.
     assert np.ptp(file.logits, axis=0).max() > 1e-4 * np.abs(file.logits).max()
     assert np.isinf(file.gaps).all() == (name.endswith(("ctrgcn", "gap")))

@@ -9,7 +9,8 @@ python -m rgbd_jax.main --config=configs/rgbd/fine_tune.py:fusion --workdir=runs
     --config.init_from= "--config.init_trunks=('runs/fine_tune_rgb', 'runs/fine_tune_depth')"
 
 The head for other classes starts fresh; the norms keep the statistics that come with the weights, as a few
-clips have no better ones; the learning rate is a tenth. `config.model` must be that of the weights.
+clips have no better ones; the steps are small, and Adam's, as few clips leave time for few of them.
+`config.model` must be that of the weights.
 """
 
 from ml_collections import ConfigDict
@@ -23,7 +24,9 @@ def get_config(variant: str = "") -> ConfigDict:
     config.num_epochs = 30
     config.data.name = "custom"
     config.task.depth_levels = "scaled"
-    config.schedule.base_lr = 0.001
+    config.optimizer.name = "adam"
+    config.schedule.base_lr = 0.0003
+    config.schedule.reference_batch = 8
     config.schedule.per = "step"
     if small:
         return debug(config)
