@@ -9,8 +9,8 @@ python -m rgbd_jax.main --config=configs/rgbd/fine_tune.py:fusion --workdir=runs
     --config.init_from= "--config.init_trunks=('runs/fine_tune_rgb', 'runs/fine_tune_depth')"
 
 The head for other classes starts fresh; the norms keep the statistics that come with the weights, as a few
-clips have no better ones; the steps are small, and Adam's, as few clips leave time for few of them.
-`config.model` must be that of the weights.
+clips have no better ones; the few steps that a few clips make are small ones of Adam. `config.model` must be
+that of the weights.
 """
 
 from ml_collections import ConfigDict
@@ -25,6 +25,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.name = "custom"
     config.task.depth_levels = "scaled"
     config.optimizer.name = "adam"
+    config.optimizer.weight_decay = 0.0
     config.schedule.base_lr = 0.0003
     config.schedule.reference_batch = 8
     config.schedule.per = "step"

@@ -1,5 +1,6 @@
 """Memory for arrays of some hundred kilobytes, made and dropped thousands of times."""
 
+import contextlib
 import ctypes
 
 # Of glibc's malloc.h.
@@ -8,11 +9,13 @@ _M_MMAP_THRESHOLD = -3
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep up to 64 MiB that are freed, for what comes next.
+    """Have this process's C library keep up to 64 MiB that are freed, for what comes next.
 
     As glibc comes, it gives memory back to the system as soon as 128 KiB at the end of its heap are free, and
-    the next array costs a page fault for every 4 KiB again. Other C libraries stay as they are.
+    has arrays of more than 128 KiB in mappings of their own: the next array costs a page fault for every
+    4 KiB again. Other C libraries stay as they are.
     """
-    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # there is no such function
+        mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_TRIM_THRESHOLD, 64 * 2**20)
         mallopt(_M_MMAP_THRESHOLD, 4 * 2**20)

@@ -31,7 +31,7 @@ def read_decimals(text: bytes, begins: np.ndarray, ends: np.ndarray) -> np.ndarr
     Returns:
       (n,) float64, the same as of `float`; NaN where it finds no number.
     """
-    if ends.min(initial=0) < 2 * _BYTES:  # there are not as many characters before
+    if ends.min(initial=len(text)) < 2 * _BYTES:  # there are not as many characters before
         text = bytes(2 * _BYTES) + text
         begins, ends = begins + 2 * _BYTES, ends + 2 * _BYTES
     is_negative = np.frombuffer(text, np.uint8).take(begins, mode="clip") == ord("-")

@@ -105,7 +105,7 @@ class _Lines:
     """The lines of a file, found but not yet cut out: few of them are looked at one by one.
 
     Attributes:
-      text: the whole file; its last line ends as all do.
+      text: the whole file; its last line is ended too.
       codes: its characters, uint8.
       number: n, of the lines.
       begins: (n + 1,) where in it each line begins, and where the last one ends.
@@ -133,12 +133,10 @@ class _Lines:
 
     def count(self, place: int, what: str) -> int:
         """The number of `what` that a line consists of."""
-        try:
-            number = _whole_number(self.text[self._begins[place] : self._begins[place + 1]])
-        except IndexError:
-            raise self.cut_off() from None
+        line = self[place]
+        number = _whole_number(line)
         if number is None:
-            found = self[place].strip().decode("utf-8", "replace")[:40]
+            found = line.strip().decode("utf-8", "replace")[:40]
             raise self.fault(place, f"found {found!r}; the number of {what} is needed")
         return number
 
@@ -156,7 +154,7 @@ class _Lines:
 def _whole_number(line: bytes) -> int | None:
     """What a line consists of, None if it is something else. Few different ones make up most of a file."""
     line = line.strip()
-    return int(line) if line.isdigit() else None
+    return int(line) if line.isdigit() and len(line) < 10 else None
 
 
 def _positions(lines: _Lines, blocks: np.ndarray) -> np.ndarray:
@@ -169,16 +167,19 @@ def _positions(lines: _Lines, blocks: np.ndarray) -> np.ndarray:
 
 
 def _positions_of_regular(lines: _Lines, places: np.ndarray) -> np.ndarray | None:
-    """The positions in some lines; None if one is wrong, or fields stand more than a character apart."""
-    is_space = lines.codes <= ord(" ")
-    has_return = lines.codes.take(lines.begins[1:] - 2, mode="clip") == ord("\r")
+    """The positions in some lines; None if one is wrong, or if up to the last of them there are fields more
+    than a character apart."""
+    begins = lines.begins[: places.max(initial=-1) + 2]
+    codes = lines.codes[: begins[-1]]
+    is_space = (codes == ord(" ")) | (codes - np.uint8(ord("\t")) <= ord("\r") - ord("\t"))
+    has_return = codes.take(begins[1:] - 2, mode="clip") == ord("\r")
     if np.count_nonzero(is_space[1:] & is_space[:-1]) != np.count_nonzero(has_return):
         return None
     spaces = Marks(is_space)
-    fields = np.diff(spaces.number_before(lines.begins)) - has_return
+    fields = np.diff(spaces.number_before(begins)) - has_return
     if (fields[places] != _FIELDS).any():
         return None
-    starts = lines.begins[places]
+    starts = begins[places]
     stops = spaces.next(starts, 3)
     if stops is None:
         return None

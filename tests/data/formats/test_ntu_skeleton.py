@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from data.skeleton_files import person, skeleton_text
 
+from rgbd_jax.data.formats import ntu_skeleton
 from rgbd_jax.data.formats.ntu_skeleton import read_ntu_skeleton
 from rgbd_jax.errors import UserError
 
@@ -81,6 +82,11 @@ BAD_FILES = {
         lambda lines: edit(9, " ".join(lines[8].split()[:-1]) + " ")(lines),
         "line 9: found 11 fields",
     ),
+    "a byte that is no blank between fields": (
+        lambda lines: edit(9, lines[8].replace(" ", "\0", 1))(lines),
+        "line 9: found 11 fields",
+    ),
+    "a number of thousands of digits": (edit(2, "1" * 5000), "line 2: found '1111"),
     "a line with a field of the next": (
         lambda lines: words(9, lambda f: f.pop())(words(10, lambda f: f.append("1"))(lines)),
         "line 9: found 11 fields",
@@ -101,6 +107,18 @@ def test_a_bad_file_is_named_with_the_line(tmp_path, case, newline):
         read_ntu_skeleton(path)
     assert str(raised.value).startswith(str(path))
     assert "\n" not in str(raised.value)
+
+
+def test_blank_lines_at_the_end_change_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "a.skeleton"
+    text = skeleton_text(FRAMES)
+    path.write_text(text)
+    expected = read_ntu_skeleton(path)
+    path.write_text(text + "\n \n\n")
+    monkeypatch.delattr(ntu_skeleton, "_position")  # none has to be read alone
+    found = read_ntu_skeleton(path)
+    for body, other in zip(found.bodies, expected.bodies, strict=True):
+        np.testing.assert_array_equal(body.joints, other.joints)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
