@@ -23,7 +23,8 @@ from rgbd_jax.defaults import defaults_of
 from rgbd_jax.errors import UserError
 
 # A run may be gone on with although these differ: they change where it stops and what it reports, not what it
-# computes. With another `data.on_error` a run that an unreadable clip ended can leave the clip out.
+# computes. With another `data.on_error` or `data.max_unreadable` a run that unreadable clips ended can leave
+# them out.
 FREE_ON_RESUME = (
     "stop_epoch",
     "log_every",
@@ -31,6 +32,7 @@ FREE_ON_RESUME = (
     "data.data_dir",
     "data.num_workers",
     "data.on_error",
+    "data.max_unreadable",
 )
 
 _PREFIX = "--config"

@@ -88,6 +88,7 @@ RULES = {
     "data.limit": at_least(0),
     "data.num_workers": at_least(0),
     "data.on_error": one_of(*ON_ERROR),
+    "data.max_unreadable": FRACTION,
     "data.modalities": each(one_of("rgb", "depth")),
     "data.num_frames": at_least(1),
     "optimizer.name": one_of("sgd", "adam", "adamw"),

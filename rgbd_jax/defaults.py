@@ -37,6 +37,7 @@ def general_config() -> ConfigDict:
     data.limit = 0  # take only the first samples of each split; 0: all
     data.num_workers = 0  # processes that read; 0: up to four threads of this one
     data.on_error = "fail"  # what to do about an unreadable sample
+    data.max_unreadable = 0.01  # share of a split that may be left out
 
     config.optimizer = optimizer = ConfigDict()
     optimizer.name = "sgd"

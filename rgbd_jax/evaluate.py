@@ -68,7 +68,8 @@ def evaluate(
     run, description = run_of(checkpoint), describe(checkpoint)
     config = config_arguments.load(default=from_dict(description.config))
     num_drawn = config.visualize or (REPORTED_SAMPLES if report else 0)
-    mesh, errors = sharding.make_mesh(), ClipErrors(config.data.on_error)
+    mesh = sharding.make_mesh()
+    errors = ClipErrors(config.data.on_error, max_share=config.data.max_unreadable)
     split = _open_split(config, split_name, checkpoint, description)
     task, network, weights = trained_network(config, split, checkpoint, mesh)
     # What is told of the training is read before the work begins: a broken line must not cost it.

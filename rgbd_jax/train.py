@@ -8,10 +8,13 @@ joins network, input and loss.
 
 import contextlib
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from rgbd_jax import config as configs
@@ -54,7 +57,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
     validation = open_configured_split(data, data.eval_split)
     epoch_steps = steps_per_epoch(training, batch_size=config.batch_size, repeat=data.repeat)
     unreadable, unreadable_in_validation = (
-        ClipErrors(data.on_error, workdir / "data_errors.jsonl", split)
+        ClipErrors(data.on_error, workdir / "data_errors.jsonl", split, max_share=data.max_unreadable)
         for split in (data.train_split, data.eval_split)
     )
     batches = training_batches(
@@ -109,22 +112,27 @@ def train(config: ConfigDict, workdir: Path) -> None:
         # -------------------------------------------------------------- the loop
         with RunLog(workdir, resume_step=first_step) as log, ProgressLine(first_step, last_step) as progress:
             throughput = Throughput(config.batch_size)
-            figures = earlier = None
+            under_way = deque()  # the steps that the device has been given, until their figures are looked at
             for step in range(first_step + 1, last_step + 1):
+                epoch = (step - 1) // epoch_steps
                 with saying_what_was_saved(checkpoints):
-                    batch = sharding.put_batch(throughput.fetch(batches), mesh)
+                    clips = throughput.fetch(batches)
+                batch = sharding.put_batch(clips, mesh)
                 # One step may wait behind the running one, so that the device is never idle; not more, so
                 # that a request to stop is answered soon.
-                jax.block_until_ready(earlier)
-                earlier = figures
+                name_skipped(under_way, log, leave=1)
                 state, figures = train_step(state, batch)
+                under_way.append(Step(step, epoch, clips["id"], figures))
                 throughput.running(figures["loss"])
                 if step == first_step + 1:
                     throughput.restart()  # compilation is over
-                epoch = (step - 1) // epoch_steps
                 stopping, epoch_ends = stop.received, step % epoch_steps == 0
+                logs = step % config.log_every == 0
+                saves = epoch_ends or stopping or step % config.checkpoint_every == 0
 
-                if step % config.log_every == 0:
+                if logs or saves:
+                    name_skipped(under_way, log)
+                if logs:
                     row = floats(figures) | throughput.since("step")
                     log.write("step", "train", step, epoch, **row)
                     progress.show(step, epoch, row)
@@ -144,14 +152,32 @@ def train(config: ConfigDict, workdir: Path) -> None:
                         moved = plateau.update(sharding.to_host(state.plateau), epoch, validated[BEST_METRIC])
                         state = state.replace(plateau=jax.device_put(moved, sharding.replicated(mesh)))
                     save(step, validated)
-                elif step % config.checkpoint_every == 0 or stopping:
+                elif saves:
                     save(step)
-                if step % config.log_every == 0 or epoch_ends:
+                if logs or epoch_ends:
                     give_up_if_stuck(int(state.skipped_in_row), step, checkpoints)
                 if stopping:
                     raise Preempted(
                         f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}"
                     )
+
+
+class Step(NamedTuple):
+    """A step that was given to the device: which one of which epoch, the samples that this process gave it,
+    and what it reports."""
+
+    number: int
+    epoch: int
+    ids: np.ndarray
+    figures: Figures
+
+
+def name_skipped(under_way: deque[Step], log: RunLog, *, leave: int = 0) -> None:
+    """Wait for all steps but the last few, and log the samples of those that were not finite."""
+    while len(under_way) > leave:
+        step = under_way.popleft()
+        if step.figures["skipped"]:
+            log.write_skipped("train", step.number, step.epoch, step.ids.tolist())
 
 
 def has_checkpoint(workdir: Path) -> bool:

@@ -9,12 +9,12 @@ from run_folder import rows
 
 from rgbd_jax.config import load_file, override
 from rgbd_jax.data.clip_errors import ClipErrors
-from rgbd_jax.data.loader import open_split, training_batches
+from rgbd_jax.data.loader import open_split, open_training_split, training_batches
 from rgbd_jax.data.records import Records
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import make_scorer
 from rgbd_jax.experiment import Experiment
-from rgbd_jax.train import claim_workdir, train
+from rgbd_jax.train import GIVE_UP_AFTER, claim_workdir, train
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Checkpoints
 from rgbd_jax.training.state import named_leaves
@@ -265,6 +265,15 @@ def test_many_steps_in_a_row_that_are_not_finite_end_the_run(config, tmp_path, o
         train(config, tmp_path / "run")
     with Checkpoints(tmp_path / "run" / "checkpoints", best_metric="top1") as checkpoints:
         assert checkpoints.newest is not None
+    skipped = rows(tmp_path / "run", kind="skipped", split="train")
+    # The first step is finite, and leads to parameters that are not any more of use.
+    assert [row["step"] for row in skipped] == list(range(2, 2 + len(skipped)))
+    assert len(skipped) >= GIVE_UP_AFTER
+    batches = training_batches(
+        open_training_split(config.data), batch_size=config.batch_size, seed=config.seed
+    )
+    next(batches)
+    assert [row["ids"] for row in skipped] == [next(batches)["id"].tolist() for _ in skipped]
 
 
 def test_starting_from_nowhere_leaves_nothing_behind(config, tmp_path):
@@ -317,7 +326,12 @@ def test_an_unreadable_clip_ends_a_run_that_can_go_on_without_it(
     damage(monkeypatch, "test", 3)
     with pytest.raises(OutsideError, match="record 5 of train is damaged; with .*=skip.*; nothing was saved"):
         train(config, tmp_path / "run")
-    train(override(config, ["--config.data.on_error=skip"]), tmp_path / "run")
+    config = override(config, ["--config.data.on_error=skip"])
+    with pytest.raises(
+        OutsideError, match=r"1 of 16 clips cannot be read.*; data.max_unreadable=0.01 allows"
+    ):
+        train(config, tmp_path / "run")
+    train(override(config, ["--config.data.max_unreadable=0.1"]), tmp_path / "run")
     for split in ("train", "valid"):
         assert [row["data_errors"] for row in rows(tmp_path / "run", kind="epoch", split=split)] == [1, 1]
     lines = (tmp_path / "run" / "data_errors.jsonl").read_text().splitlines()

@@ -96,7 +96,9 @@ def test_the_first_samples_that_can_be_read_are_viewed(monkeypatch, limit, batch
             batch_stats,
         )
     )
-    viewer = visualize.make_viewer(config, task, network, range(40), make_mesh(), ClipErrors("skip"), 10)
+    viewer = visualize.make_viewer(
+        config, task, network, range(40), make_mesh(), ClipErrors("skip", max_share=0.5), 10
+    )
     viewed = list(viewer(jnp.float32(2), (), 0))
     assert seen == list(range(0, 10, batch_size))[:-1]  # no batch is read that is not needed
     names = [str(batch.ids[sample]) for batch in viewed for sample in batch.samples]

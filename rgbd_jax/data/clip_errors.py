@@ -21,13 +21,16 @@ class ClipErrors:
     resumed, is not named again.
     """
 
-    def __init__(self, on_error: str = "fail", path: Path | None = None, split: str = ""):
+    def __init__(
+        self, on_error: str = "fail", path: Path | None = None, split: str = "", *, max_share: float = 1.0
+    ):
         """
         Args:
           on_error: `fail`, the first unreadable clip raises an OutsideError; `skip`, it is left out.
           path: file that gets a line `{"split", "id", "reason"}` for each that is left out; those of the
             split that it has already count as named. The splits of a run share it.
           split: what the clips are of.
+          max_share: of a split's clips, how many may be left out.
 
         Raises:
           ValueError: `on_error` is something else.
@@ -37,6 +40,7 @@ class ClipErrors:
         self._on_error = on_error
         self._path = path
         self._split = split
+        self._max_share = max_share
         self._reasons: dict[str, str] = {}
         if path is not None and path.is_file():
             lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
@@ -51,20 +55,21 @@ class ClipErrors:
         """Take note of an unreadable clip of a split of so many clips.
 
         Raises:
-          OutsideError: it must not be left out, or half of the split would be; or the file cannot be
-            written.
+          OutsideError: it must not be left out, or too many would be; or the file cannot be written.
         """
         if self._on_error == "fail":
-            raise OutsideError(f"{reason}; with data.on_error=skip it is left out")
-        if clip in self._reasons:
-            return
-        self._reasons[clip] = reason
-        self._write({"split": self._split, "id": clip, "reason": reason})
-        start = _OVERWRITE if sys.stderr.isatty() else ""
-        tqdm.write(f"{start}warning: {reason}; the clip is left out", file=sys.stderr)
+            raise OutsideError(f"{reason}; with data.on_error=skip it is left out, see data.max_unreadable")
+        if clip not in self._reasons:
+            self._reasons[clip] = reason
+            self._write({"split": self._split, "id": clip, "reason": reason})
+            start = _OVERWRITE if sys.stderr.isatty() else ""
+            tqdm.write(f"{start}warning: {reason}; the clip is left out", file=sys.stderr)
         count = len(self._reasons)
-        if 2 * count > of:
-            raise OutsideError(f"{count} of {of} clips cannot be read, the last one: {reason}")
+        if count / of > self._max_share:
+            raise OutsideError(
+                f"{count} of {of} clips cannot be read, the last one: {reason};"
+                f" data.max_unreadable={self._max_share} allows no more than that share"
+            )
 
     def _write(self, line: dict[str, str]) -> None:
         if self._path is None:

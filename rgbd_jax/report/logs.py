@@ -19,8 +19,9 @@ _OVERWRITE = "\r\x1b[K"  # back to the start of the terminal's line, and clear i
 class RunLog:
     """`metrics.jsonl`, one object a line, and TensorBoard events with the same numbers.
 
-    A row has `kind` ("step" or "epoch"), `split` ("train" or "valid"), `step`, `epoch` and any numbers. In
-    TensorBoard the splits are two runs, so that a figure of both stands in one diagram, named `kind/figure`.
+    A row has `kind` ("step", "epoch" or "skipped"), `split` ("train" or "valid"), `step`, `epoch` and any
+    numbers, or the `ids` of what was skipped. In TensorBoard the splits are two runs, so that a figure of
+    both stands in one diagram, named `kind/figure`.
     """
 
     def __init__(self, workdir: Path, resume_step: int = 0):
@@ -41,21 +42,33 @@ class RunLog:
           OutsideError: if the disk refuses.
         """
         try:
-            row = {"kind": kind, "split": split, "step": step, "epoch": epoch, **numbers}
-            self._file.write(f"{to_json(row)}\n".encode())
+            self._add({"kind": kind, "split": split, "step": step, "epoch": epoch, **numbers})
             if split not in self._writers:
                 folder = str(self._events / split)
                 self._writers[split] = SummaryWriter(folder, purge_step=self._purge_step, flush_secs=10)
             for name, number in numbers.items():
                 self._writers[split].add_scalar(f"{kind}/{name}", number, step)
         except OSError as error:
-            raise OutsideError(f"{self._file.name}: cannot be written ({error.strerror or error})") from error
+            raise self._full(error) from error
+
+    def write_skipped(self, split: str, step: int, epoch: int, ids: list[str]) -> None:
+        """Add a row that names the samples of a step which was not finite. OutsideError as of `write`."""
+        try:
+            self._add({"kind": "skipped", "split": split, "step": step, "epoch": epoch, "ids": ids})
+        except OSError as error:
+            raise self._full(error) from error
 
     def close(self) -> None:
         """Write out what is still under way."""
         self._file.close()
         for writer in self._writers.values():
             writer.close()
+
+    def _add(self, row: Row) -> None:
+        self._file.write(f"{to_json(row)}\n".encode())
+
+    def _full(self, error: OSError) -> OutsideError:
+        return OutsideError(f"{self._file.name}: cannot be written ({error.strerror or error})")
 
     def __enter__(self) -> "RunLog":
         return self

@@ -108,7 +108,7 @@ def test_a_damaged_record_ends_the_batches(data):
 def test_training_can_go_on_without_a_damaged_record(data, num_workers):
     flip(folder(data) / RECORDS, 100, 150)
     split = loader.open_split("nw_ucla", data, "train")
-    errors = ClipErrors("skip")
+    errors = ClipErrors("skip", max_share=0.5)
     batches = loader.training_batches(split, batch_size=3, seed=0, num_workers=num_workers, errors=errors)
     ids = np.concatenate([next(batches)["id"] for _ in range(6)])
     assert len(ids) == 18
@@ -118,7 +118,7 @@ def test_training_can_go_on_without_a_damaged_record(data, num_workers):
 
 def test_evaluation_can_go_on_without_a_damaged_record(data):
     flip(folder(data) / RECORDS, 100, 150)
-    split, errors = loader.open_split("nw_ucla", data, "train"), ClipErrors("skip")
+    split, errors = loader.open_split("nw_ucla", data, "train"), ClipErrors("skip", max_share=0.5)
     batches = list(loader.evaluation_batches(split, batch_size=3, errors=errors))
     mask = np.concatenate([batch["mask"] for batch in batches])
     assert mask.tolist() == [False] + [True] * 6 + [False] * 2

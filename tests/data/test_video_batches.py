@@ -165,7 +165,7 @@ def test_an_unreadable_clip_ends_the_run_by_default(broken, make):
 
 def test_training_can_go_on_without_an_unreadable_clip(broken, tmp_path, capsys):
     path = tmp_path / "data_errors.jsonl"
-    errors = ClipErrors("skip", path, "train")
+    errors = ClipErrors("skip", path, "train", max_share=0.5)
     batches = loader.training_batches(broken, batch_size=3, seed=1, errors=errors)
     seen = [next(batches) for _ in range(20)]
     assert all(batch["rgb"].shape[0] == 3 for batch in seen)
@@ -181,7 +181,7 @@ def test_training_can_go_on_without_an_unreadable_clip(broken, tmp_path, capsys)
     assert json.loads(line) == {"split": "train", "id": BROKEN, "reason": reason}
     assert capsys.readouterr().err == f"warning: {reason}; the clip is left out\n"
     # Resumed, it is not named again.
-    again = ClipErrors("skip", path, "train")
+    again = ClipErrors("skip", path, "train", max_share=0.5)
     batches = loader.training_batches(broken, batch_size=3, seed=1, errors=again)
     for _ in range(5):
         next(batches)
@@ -193,23 +193,23 @@ def test_training_can_go_on_without_an_unreadable_clip(broken, tmp_path, capsys)
 def test_each_split_counts_its_own_clips(tmp_path):
     path = tmp_path / "data_errors.jsonl"
     for split in ("train", "test"):
-        errors = ClipErrors("skip", path, split)
+        errors = ClipErrors("skip", path, split, max_share=0.5)
         errors.report(f"{split} 1", "cannot be read", of=4)
         errors.report(f"{split} 2", "cannot be read", of=4)
-    again = ClipErrors("skip", path, "test")
+    again = ClipErrors("skip", path, "test", max_share=0.5)
     assert again.ids == ("test 1", "test 2")
     with pytest.raises(OutsideError, match="3 of 4 clips cannot be read"):
         again.report("test 3", "cannot be read", of=4)
 
 
 def test_a_file_of_unreadable_clips_that_cannot_be_written_is_trouble_from_outside(tmp_path):
-    errors = ClipErrors("skip", tmp_path / "nowhere" / "data_errors.jsonl", "train")
+    errors = ClipErrors("skip", tmp_path / "nowhere" / "data_errors.jsonl", "train", max_share=0.5)
     with pytest.raises(OutsideError, match="data_errors.jsonl: cannot be written .No such file"):
         errors.report("a", "cannot be read", of=4)
 
 
 def test_the_clips_that_are_left_keep_their_order_and_their_numbers(broken, video_data, monkeypatch):
-    left = loader.training_batches(broken, batch_size=3, seed=1, errors=ClipErrors("skip"))
+    left = loader.training_batches(broken, batch_size=3, seed=1, errors=ClipErrors("skip", max_share=0.5))
     got = [next(left) for _ in range(6)]
     monkeypatch.undo()
     whole = loader.training_batches(opened(video_data, modalities=("rgb",)), batch_size=3, seed=1)
@@ -222,7 +222,7 @@ def test_the_clips_that_are_left_keep_their_order_and_their_numbers(broken, vide
 
 def test_a_stored_state_resumes_exactly_without_the_unreadable_clip(broken):
     def batches():
-        return loader.training_batches(broken, batch_size=3, seed=1, errors=ClipErrors("skip"))
+        return loader.training_batches(broken, batch_size=3, seed=1, errors=ClipErrors("skip", max_share=0.5))
 
     undisturbed = batches()
     for _ in range(4):
@@ -238,7 +238,7 @@ def test_a_stored_state_resumes_exactly_without_the_unreadable_clip(broken):
 
 
 def test_evaluation_leaves_an_unreadable_clip_out_of_the_scores(broken):
-    errors = ClipErrors("skip")
+    errors = ClipErrors("skip", max_share=0.5)
     batches = list(loader.evaluation_batches(broken, batch_size=4, errors=errors))
     assert len(batches) == 2
     mask = np.concatenate([batch["mask"] for batch in batches])
@@ -249,7 +249,15 @@ def test_evaluation_leaves_an_unreadable_clip_out_of_the_scores(broken):
     assert errors.ids == (BROKEN,)
 
 
-def test_a_split_of_which_half_cannot_be_read_ends_the_run(video_data, monkeypatch):
+def test_the_share_that_may_be_left_out_is_exact():
+    errors = ClipErrors("skip", max_share=0.29)
+    for number in range(29):
+        errors.report(f"clip {number}", "it is gone", of=100)
+    with pytest.raises(OutsideError, match=r"^30 of 100 clips .*data.max_unreadable=0.29 allows"):
+        errors.report("clip 29", "it is gone", of=100)
+
+
+def test_a_split_of_which_too_many_cannot_be_read_ends_the_run(video_data, monkeypatch):
     split = opened(video_data, modalities=("rgb",))
 
     def decode(encoded, channels):
@@ -259,7 +267,7 @@ def test_a_split_of_which_half_cannot_be_read_ends_the_run(video_data, monkeypat
     with pytest.raises(
         OutsideError, match="4 of 7 clips cannot be read, the last one: nvgesture, split train"
     ):
-        next(loader.training_batches(split, batch_size=3, seed=1, errors=ClipErrors("skip")))
+        next(loader.training_batches(split, batch_size=3, seed=1, errors=ClipErrors("skip", max_share=0.5)))
 
 
 def test_other_rules_are_refused():
