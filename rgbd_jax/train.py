@@ -8,8 +8,7 @@ joins network, input and loss.
 
 import contextlib
 import sys
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,7 +111,8 @@ def train(config: ConfigDict, workdir: Path) -> None:
         # -------------------------------------------------------------- the loop
         with RunLog(workdir, resume_step=first_step) as log, ProgressLine(first_step, last_step) as progress:
             throughput = Throughput(config.batch_size)
-            under_way = deque()  # the steps that the device has been given, until their figures are looked at
+            figures = earlier = None
+            unseen = []  # steps of this epoch whose figures have not been looked at
             for step in range(first_step + 1, last_step + 1):
                 epoch = (step - 1) // epoch_steps
                 with saying_what_was_saved(checkpoints):
@@ -120,9 +120,10 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 batch = sharding.put_batch(clips, mesh)
                 # One step may wait behind the running one, so that the device is never idle; not more, so
                 # that a request to stop is answered soon.
-                name_skipped(under_way, log, leave=1)
+                jax.block_until_ready(earlier)
+                earlier = figures
                 state, figures = train_step(state, batch)
-                under_way.append(Step(step, epoch, clips["id"], figures))
+                unseen.append(Step(step, clips["id"], figures["skipped"]))
                 throughput.running(figures["loss"])
                 if step == first_step + 1:
                     throughput.restart()  # compilation is over
@@ -131,7 +132,8 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 saves = epoch_ends or stopping or step % config.checkpoint_every == 0
 
                 if logs or saves:
-                    name_skipped(under_way, log)
+                    name_skipped(unseen, epoch, log)
+                    unseen.clear()
                 if logs:
                     row = floats(figures) | throughput.since("step")
                     log.write("step", "train", step, epoch, **row)
@@ -163,21 +165,19 @@ def train(config: ConfigDict, workdir: Path) -> None:
 
 
 class Step(NamedTuple):
-    """A step that was given to the device: which one of which epoch, the samples that this process gave it,
-    and what it reports."""
+    """A step that was given to the device: its number, the samples that this process gave it, and whether it
+    was not finite, which is known when it is over."""
 
     number: int
-    epoch: int
     ids: np.ndarray
-    figures: Figures
+    skipped: jax.Array
 
 
-def name_skipped(under_way: deque[Step], log: RunLog, *, leave: int = 0) -> None:
-    """Wait for all steps but the last few, and log the samples of those that were not finite."""
-    while len(under_way) > leave:
-        step = under_way.popleft()
-        if step.figures["skipped"]:
-            log.write_skipped("train", step.number, step.epoch, step.ids.tolist())
+def name_skipped(steps: Sequence[Step], epoch: int, log: RunLog) -> None:
+    """Wait for some steps of an epoch, and log the samples of those that were not finite."""
+    for step in steps:
+        if step.skipped:
+            log.write("skipped", "train", step.number, epoch, ids=step.ids.tolist())
 
 
 def has_checkpoint(workdir: Path) -> bool:

@@ -35,40 +35,29 @@ class RunLog:
         self._purge_step = resume_step + 1 if resume_step else None
         self._writers: dict[str, SummaryWriter] = {}
 
-    def write(self, kind: str, split: str, step: int, epoch: int, **numbers: float) -> None:
-        """Add a row.
+    def write(self, kind: str, split: str, step: int, epoch: int, **figures: float | list[str]) -> None:
+        """Add a row; lists stand in the file alone.
 
         Raises:
           OutsideError: if the disk refuses.
         """
         try:
-            self._add({"kind": kind, "split": split, "step": step, "epoch": epoch, **numbers})
+            row = {"kind": kind, "split": split, "step": step, "epoch": epoch, **figures}
+            self._file.write(f"{to_json(row)}\n".encode())
             if split not in self._writers:
                 folder = str(self._events / split)
                 self._writers[split] = SummaryWriter(folder, purge_step=self._purge_step, flush_secs=10)
-            for name, number in numbers.items():
-                self._writers[split].add_scalar(f"{kind}/{name}", number, step)
+            for name, figure in figures.items():
+                if not isinstance(figure, list):
+                    self._writers[split].add_scalar(f"{kind}/{name}", figure, step)
         except OSError as error:
-            raise self._full(error) from error
-
-    def write_skipped(self, split: str, step: int, epoch: int, ids: list[str]) -> None:
-        """Add a row that names the samples of a step which was not finite. OutsideError as of `write`."""
-        try:
-            self._add({"kind": "skipped", "split": split, "step": step, "epoch": epoch, "ids": ids})
-        except OSError as error:
-            raise self._full(error) from error
+            raise OutsideError(f"{self._file.name}: cannot be written ({error.strerror or error})") from error
 
     def close(self) -> None:
         """Write out what is still under way."""
         self._file.close()
         for writer in self._writers.values():
             writer.close()
-
-    def _add(self, row: Row) -> None:
-        self._file.write(f"{to_json(row)}\n".encode())
-
-    def _full(self, error: OSError) -> OutsideError:
-        return OutsideError(f"{self._file.name}: cannot be written ({error.strerror or error})")
 
     def __enter__(self) -> "RunLog":
         return self
