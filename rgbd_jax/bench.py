@@ -75,7 +75,7 @@ def main(argv: list[str]) -> None:
 
 def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
     """The figures of the contract, for the median of `steps` training steps and as many predictions."""
-    mesh = sharding.make_mesh()
+    mesh = sharding.make_mesh(fsdp=config.fsdp)
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     data = open_input(config, steps)
     experiment = Experiment.build(config, data.shape, data.epoch_steps, mesh)

@@ -11,6 +11,7 @@ from typing import NoReturn
 from absl import flags
 
 from rgbd_jax.errors import OutsideError, Preempted, UserError
+from rgbd_jax.processes import is_worker, leave_worker
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -61,4 +62,6 @@ def keep_compiled() -> None:
 def leave(message: str, status: int) -> NoReturn:
     """Print one line on standard error and exit."""
     print(" ".join(message.split()), file=sys.stderr, flush=True)
+    if is_worker():
+        leave_worker(status)
     sys.exit(status)

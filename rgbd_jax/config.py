@@ -27,6 +27,7 @@ from rgbd_jax.errors import UserError
 # them out.
 FREE_ON_RESUME = (
     "stop_epoch",
+    "fsdp",
     "log_every",
     "visualize",
     "data.data_dir",

@@ -76,6 +76,7 @@ RULES = {
         "(), or two runs or checkpoints: of rgb and of depth", lambda values: len(values) in (0, 2)
     ),
     "parity": each(one_of(*PARITY, "all")),
+    "fsdp": at_least(1),
     "accumulate": at_least(1),
     "ema_decay": BELOW_ONE,
     "log_every": at_least(1),

@@ -44,7 +44,7 @@ def costs_of(config: ConfigDict) -> Costs:
 
     def start() -> TrainState:
         made.append(Experiment.build(config, shape, 1, mesh))
-        return made[0].initial_state()
+        return made[0].fresh_state()
 
     state = jax.eval_shape(start)
     (experiment,) = made

@@ -21,6 +21,7 @@ def general_config() -> ConfigDict:
     config.parity = ()  # names of published behaviours to reproduce, see docs/parity.md
     config.init_from = ""  # a run or checkpoint whose weights to start from
     config.frozen_norm = False  # leave the statistics of the batch norms as they were there
+    config.fsdp = 1  # devices that share one copy of the parameters
     config.accumulate = 1  # parts of a batch that go through the network one after the other
     config.ema_decay = 0.0  # of the moving average of the parameters, which is then evaluated; 0: none
     config.log_every = 10  # steps

@@ -33,7 +33,7 @@ from rgbd_jax.report.logs import Row, read_rows
 from rgbd_jax.report.page import DrawnSample, Origin, write_page
 from rgbd_jax.report.scores import Scores
 from rgbd_jax.tasks.task import Outputs, Task, whole_logits
-from rgbd_jax.training import sharding
+from rgbd_jax.training import sharding, together
 from rgbd_jax.training.checkpoint import Description, describe, run_of
 from rgbd_jax.training.state import Arrays, Network, num_parameters
 from rgbd_jax.visualize import file_name, make_viewer, write_run_pictures, write_sample_pictures
@@ -50,7 +50,7 @@ def evaluate(
     split_name: str | None = None,
     *,
     report: bool = False,
-) -> tuple[Path, dict[str, Any]]:
+) -> tuple[Path, dict[str, Any]] | None:
     """Evaluate one checkpoint. Its config and class names stand in it: its path is enough.
 
     Args:
@@ -60,14 +60,17 @@ def evaluate(
       report: also write `report.html`, with pictures of the samples that say most.
 
     Returns:
-      The folder of the results, and the metrics.
+      The folder of the results, and the metrics; of several processes that evaluate together, the first one
+      writes, and the others return None.
 
     Raises:
-      UserError: if checkpoint, config and data do not belong together.
+      UserError: if checkpoint, config and data do not belong together, or several processes are to draw.
     """
     run, description = run_of(checkpoint), describe(checkpoint)
     config = config_arguments.load(default=from_dict(description.config))
     num_drawn = config.visualize or (REPORTED_SAMPLES if report else 0)
+    if num_drawn and jax.process_count() > 1:
+        raise UserError("--report and config.visualize: one process draws; evaluate without --processes")
     mesh = sharding.make_mesh()
     errors = ClipErrors(config.data.on_error, max_share=config.data.max_unreadable)
     split = _open_split(config, split_name, checkpoint, description)
@@ -81,6 +84,8 @@ def evaluate(
     except OutsideError as error:
         raise OutsideError(f"{error}; nothing was saved") from error
 
+    if not together.is_first():
+        return None
     folder = run / "eval"
     remove(folder / REPORT)  # of an earlier evaluation, as are these
     remove_folder(folder / "pictures")
@@ -124,7 +129,7 @@ def make_scorer(
     eval_step = compiled_evaluation(config, task, network, mesh, logits_of)
 
     def score(params: Arrays, batch_stats: Arrays, epoch: int) -> Scores:
-        ids, labels, lengths, logits, by_branch = [], [], [], [], defaultdict(list)
+        read, logits, by_branch = defaultdict(list), [], defaultdict(list)
         batches = evaluation_batches(
             split,
             batch_size=batch_size,
@@ -139,27 +144,26 @@ def make_scorer(
             desc=f"evaluating {split.name}",
             total=num_batches,
             unit="batch",
-            disable=None,
+            disable=None if together.is_first() else True,
             leave=False,
         ):
-            real = batch["mask"]
-            ids.append(batch["id"][real])
-            labels.append(batch["label"][real])
-            if "length" in batch:
-                lengths.append(batch["length"][real])
+            for name in {"id", "label", "mask", "length"} & batch.keys():
+                read[name].append(batch[name])
             whole, outputs = eval_step(params, batch_stats, sharding.put_batch(batch, mesh), epoch)
-            logits.append(np.asarray(whole)[real])
+            logits.append(np.asarray(whole))
             for name, found in outputs.items():
-                by_branch[name].append(np.asarray(found)[real])
-        branches = {name: np.concatenate(found) for name, found in by_branch.items()}
+                by_branch[name].append(np.asarray(found))
+        rows = {name: together.global_rows(read[name]) for name in sorted(read)}
+        real = rows["mask"]
+        branches = {name: np.concatenate(found)[real] for name, found in by_branch.items()}
         scores = Scores(
-            ids=np.concatenate(ids),
-            logits=np.concatenate(logits),
-            labels=np.concatenate(labels),
+            ids=rows["id"][real],
+            logits=np.concatenate(logits)[real],
+            labels=rows["label"][real],
             class_names=tuple(split.class_names),
             branches=branches if len(branches) > 1 and not task.streams else {},
             published=task.published,
-            lengths=np.concatenate(lengths) if lengths else None,
+            lengths=rows["length"][real] if "length" in rows else None,
             data_set=split.name,
             split=split.split,
             stream=task.view,

@@ -86,19 +86,15 @@ class Experiment:
         return cls(config, mesh, task, network, schedule, plateau, optimizer, epoch_steps)
 
     def initial_state(self) -> TrainState:
-        """The state before the first step, on all devices."""
-        return create_state(
-            self.network,
-            self.optimizer,
-            sharding.replicated(self.mesh),
-            ema=self.config.ema_decay > 0,
-            reported=self.task.reported,
-            plateau=self.plateau.start() if self.plateau else {},
-        )
+        """The state before the first step, on the devices."""
+        state = self.fresh_state()
+        return sharding.place(state, sharding.state_shardings(state, self.mesh))
 
     def compiled_step(self) -> TrainStep:
         """The step of (state, raw global batch), compiled; it takes over the memory of the old state."""
-        return jax.jit(self.train_step, donate_argnums=0, out_shardings=sharding.replicated(self.mesh))
+        state = sharding.state_shardings(jax.eval_shape(self.fresh_state), self.mesh)
+        figures = sharding.replicated(self.mesh)
+        return jax.jit(self.train_step, donate_argnums=0, out_shardings=(state, figures))
 
     def compiled_prediction(self) -> Callable[[Arrays, Arrays, Batch], dict[str, jax.Array]]:
         """What scores, by the name of their branch, a raw global batch gets in the first epoch, compiled.
@@ -120,6 +116,7 @@ class Experiment:
         keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), state.step), 3)
         epoch = state.step // self.epoch_steps
         grads, (batch_stats, sums) = self._gradient(state.params, state.batch_stats, batch, epoch, *keys)
+        grads = sharding.split(grads, self.mesh)
         updates, opt_state = self.optimizer.update(grads, state.opt_state, state.params)
         rate = self.schedule(state.step)
         if self.plateau:
@@ -158,6 +155,16 @@ class Experiment:
         )
         return new_state, means | {"lr": rate, "grad_norm": grad_norm, "skipped": skipped}
 
+    def fresh_state(self) -> TrainState:
+        """The state before the first step, whole on this process."""
+        return create_state(
+            self.network,
+            self.optimizer,
+            ema=self.config.ema_decay > 0,
+            reported=self.task.reported,
+            plateau=self.plateau.start() if self.plateau else {},
+        )
+
     def _gradient(
         self,
         params: Arrays,
@@ -173,6 +180,7 @@ class Experiment:
 
         def loss_fn(params: Arrays, batch_stats: Arrays, batch: Batch, network_key: jax.Array):
             inputs = prepare_sharded(self.task, batch, prepare_key, self.mesh, train=True)
+            params = sharding.gather(params, self.mesh)
             outputs, batch_stats = self.network.apply(
                 params, batch_stats, inputs, train=True, key=network_key
             )
@@ -235,12 +243,15 @@ def make_plateau(config: ConfigDict, schedule: optax.Schedule, epoch_steps: int)
 
 def prepare_sharded(task: Task, batch: Batch, key: jax.Array, mesh: Mesh, *, train: bool) -> Any:
     """`task.prepare` of a global batch, each device with the samples that it has."""
-    data, everywhere = PartitionSpec("data"), PartitionSpec()
     prepare = functools.partial(task.prepare, train=train)
     # A loop over the samples would otherwise begin with the samples of all devices on each.
-    return jax.shard_map(prepare, mesh=mesh, in_specs=(data, everywhere), out_specs=data, check_vma=False)(
-        batch, key
-    )
+    return jax.shard_map(
+        prepare,
+        mesh=mesh,
+        in_specs=(sharding.SAMPLES, PartitionSpec()),
+        out_specs=sharding.SAMPLES,
+        check_vma=False,
+    )(batch, key)
 
 
 def fresh_network(config: ConfigDict, data: Any) -> tuple[Task, Network]:
@@ -287,7 +298,7 @@ def compiled_evaluation(
 
     def evaluation_step(params: Arrays, batch_stats: Arrays, batch: Batch, epoch: jax.Array) -> Any:
         inputs = prepare_sharded(task, batch, jax.random.key(config.seed), mesh, train=False)
-        outputs, _ = network.apply(params, batch_stats, inputs, train=False)
+        outputs, _ = network.apply(sharding.gather(params, mesh), batch_stats, inputs, train=False)
         return result(inputs, outputs, epoch)
 
     step = jax.jit(evaluation_step, out_shardings=sharding.replicated(mesh))

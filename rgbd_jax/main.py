@@ -3,13 +3,20 @@
 python -m rgbd_jax.main --config=configs/X.py[:variant] --workdir=DIR [--config.key=value ...]
 python -m rgbd_jax.main --mode=eval (--workdir=DIR | --checkpoint=DIR) [--which=newest|best] [--split=NAME]
 [--report] [--config.key=value ...]
+
+One of several processes that work as one, on machines that see the same folders: the same command on each
+with --coordinator=HOST:PORT --processes=N --process=I. With --processes=N alone, all are started here.
 """
 
+import contextlib
 from pathlib import Path
+
+from ml_collections import ConfigDict
 
 from rgbd_jax.command import ArgumentParser, keep_compiled, run_command
 from rgbd_jax.config import ConfigArguments
 from rgbd_jax.errors import UserError
+from rgbd_jax.processes import Job, is_worker, joined, watch
 
 
 def parser() -> ArgumentParser:
@@ -28,37 +35,54 @@ def parser() -> ArgumentParser:
     arguments.add_argument(
         "--report", action="store_true", default=None, help="eval: also write eval/report.html, a page of all"
     )
+    arguments.add_argument("--coordinator", help="HOST:PORT of process 0, where all processes meet")
+    arguments.add_argument("--processes", type=int, help="how many processes work as one")
+    arguments.add_argument("--process", type=int, help="which of them this is, from 0")
     return arguments
 
 
 def main(argv: list[str]) -> None:
     config_arguments, rest = ConfigArguments.split_from(argv)
     given = parser().parse_args(rest)
-    if given.mode == "eval":
-        run_evaluation(
-            config_arguments, given.workdir, given.checkpoint, given.which, given.split, bool(given.report)
-        )
-        return
+    trains = given.mode == "train"
     # Who forgets --mode=eval must not start to train.
     for name in ("checkpoint", "which", "split", "report"):
         value = getattr(given, name)
-        if value is not None:
+        if trains and value is not None:
             flag = f"--{name}" if value is True else f"--{name}={value}"
             raise UserError(f"{flag}: allowed only with --mode=eval")
-    run_training(config_arguments, given.workdir)
+    config = training_config(config_arguments, given.workdir) if trains else None
+
+    job = Job.asked_for(given.coordinator, given.processes, given.process)
+    if job and not is_worker():
+        watch(job, argv, given.workdir if trains else None)
+        return
+    keep_compiled()
+    with joined(job, given.workdir if trains else None) if job else contextlib.nullcontext():
+        if trains:
+            from rgbd_jax.train import train
+
+            train(config, given.workdir)
+        else:
+            run_evaluation(
+                config_arguments,
+                given.workdir,
+                given.checkpoint,
+                given.which,
+                given.split,
+                bool(given.report),
+            )
 
 
-def run_training(config_arguments: ConfigArguments, workdir: Path | None) -> None:
+def training_config(config_arguments: ConfigArguments, workdir: Path | None) -> ConfigDict:
+    """The config to train with; mistakes in it, and in the folder's name, are found before all else."""
     config = config_arguments.load()
     if workdir is None:
         raise UserError("--workdir is missing: name the folder of the run, for example --workdir=runs/first")
     existing = next(folder for folder in (workdir, *workdir.absolute().parents) if folder.exists())
     if not existing.is_dir():
         raise UserError(f"--workdir={workdir}: {existing} is a file; give a folder")
-    keep_compiled()
-    from rgbd_jax.train import train
-
-    train(config, workdir)
+    return config
 
 
 def run_evaluation(
@@ -71,14 +95,16 @@ def run_evaluation(
 ) -> None:
     if (workdir is None) == (checkpoint is None):
         raise UserError("--mode=eval needs one of --workdir and --checkpoint")
-    keep_compiled()
     from rgbd_jax.evaluate import REPORT, evaluate
     from rgbd_jax.report.metrics import samples_line, zero_shot_line
     from rgbd_jax.training.checkpoint import resolve
 
-    folder, metrics = evaluate(
+    written = evaluate(
         resolve(workdir or checkpoint, which or "newest"), config_arguments, split, report=report
     )
+    if written is None:
+        return
+    folder, metrics = written
     print(
         f"top-1 {100 * metrics['top1']:.2f} %, top-5 {100 * metrics['top5']:.2f} %"
         f" of {samples_line(metrics)}; see {folder}"

@@ -7,6 +7,7 @@ joins network, input and loss.
 """
 
 import contextlib
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,9 +30,9 @@ from rgbd_jax.evaluate import make_scorer
 from rgbd_jax.experiment import Experiment, Figures
 from rgbd_jax.files import replacing
 from rgbd_jax.provenance import record_session
-from rgbd_jax.report.logs import ProgressLine, RunLog
+from rgbd_jax.report.logs import NoLog, ProgressLine, RunLog
 from rgbd_jax.report.metrics import summary
-from rgbd_jax.training import sharding
+from rgbd_jax.training import sharding, together
 from rgbd_jax.training.checkpoint import Checkpoints, Description, resolve
 from rgbd_jax.training.preemption import StopRequest
 from rgbd_jax.training.throughput import Throughput
@@ -49,7 +50,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
       Preempted: after SIGTERM, when the state is saved.
     """
     # ------------------------------------------------------------------ devices and data
-    mesh = sharding.make_mesh()
+    mesh = sharding.make_mesh(fsdp=config.fsdp)
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     data = config.data
     training = open_training_split(data)
@@ -83,11 +84,10 @@ def train(config: ConfigDict, workdir: Path) -> None:
         starts = find_start(config, task.trunks)
         if starts:
             state = start_from(starts, state, training.class_names)
-    claim_workdir(workdir, config)
+    together.by_the_first(lambda: claim_workdir(workdir, config))
     with StopRequest() as stop, Checkpoints(workdir / "checkpoints", best_metric=BEST_METRIC) as checkpoints:
         if checkpoints.newest is not None:
             state = checkpoints.restore(checkpoints.newest, state, batches, loader)
-        store_config(workdir, config)
         first_step, last_step = (
             int(state.step),
             epoch_steps * min(config.stop_epoch or config.num_epochs, config.num_epochs),
@@ -95,7 +95,12 @@ def train(config: ConfigDict, workdir: Path) -> None:
         if first_step >= last_step:
             print(f"{workdir}: was trained to the end already, step {first_step}", file=sys.stderr)
             return
-        record_session(workdir, first_step)
+        if together.is_first():
+            store_config(workdir, config)
+            record_session(workdir, first_step)
+            log, progress = RunLog(workdir, resume_step=first_step), ProgressLine(first_step, last_step)
+        else:
+            log = progress = NoLog()
 
         def save(step: int, metrics: dict[str, float] | None = None) -> None:
             description = Description(
@@ -109,7 +114,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
             checkpoints.save(state, batches, description, metrics)
 
         # -------------------------------------------------------------- the loop
-        with RunLog(workdir, resume_step=first_step) as log, ProgressLine(first_step, last_step) as progress:
+        with log, progress:
             throughput = Throughput(config.batch_size)
             figures = earlier = None
             unseen = []  # steps of this epoch whose figures have not been looked at
@@ -152,7 +157,9 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     throughput.restart()
                     if plateau:
                         moved = plateau.update(sharding.to_host(state.plateau), epoch, validated[BEST_METRIC])
-                        state = state.replace(plateau=jax.device_put(moved, sharding.replicated(mesh)))
+                        state = state.replace(
+                            plateau=sharding.place(moved, sharding.state_shardings(moved, mesh))
+                        )
                     save(step, validated)
                 elif saves:
                     save(step)
@@ -173,11 +180,12 @@ class Step(NamedTuple):
     skipped: jax.Array
 
 
-def name_skipped(steps: Sequence[Step], epoch: int, log: RunLog) -> None:
+def name_skipped(steps: Sequence[Step], epoch: int, log: RunLog | NoLog) -> None:
     """Wait for some steps of an epoch, and log the samples of those that were not finite."""
     for step in steps:
         if step.skipped:
-            log.write("skipped", "train", step.number, epoch, ids=step.ids.tolist())
+            ids = itertools.chain(*together.text_of_all(step.ids.tolist()))
+            log.write("skipped", "train", step.number, epoch, ids=list(ids))
 
 
 def has_checkpoint(workdir: Path) -> bool:

@@ -84,7 +84,7 @@ def test_the_debug_variant_trains_two_steps(tmp_path, monkeypatch):
     """On one device, for which the step compiles sooner. The data are generated on the way, only fewer."""
     monkeypatch.setattr(synthetic, "CLIPS_PER_ACTION", {"train": 2, "test": 1})
     one_device = sharding.make_mesh(jax.devices()[:1])
-    monkeypatch.setattr(sharding, "make_mesh", lambda: one_device)
+    monkeypatch.setattr(sharding, "make_mesh", lambda devices=None, fsdp=1: one_device)
     train(
         ["--config=configs/demo.py:debug", f"--workdir={tmp_path / 'run'}"]
         + [f"--config.data.data_dir={tmp_path / 'data'}"]

@@ -30,7 +30,7 @@ def commands():
 def test_each_run_starts_from_those_before_it(tmp_path, monkeypatch, capsys):
     """And says what it leaves: the heads of both modalities, in the fusion."""
     one_device = sharding.make_mesh(jax.devices()[:1])
-    monkeypatch.setattr(sharding, "make_mesh", lambda: one_device)
+    monkeypatch.setattr(sharding, "make_mesh", lambda devices=None, fsdp=1: one_device)
     monkeypatch.setattr(synthetic_rgbd, "CLIPS_PER_ACTION", {"train": 2, "test": 1})
     monkeypatch.chdir(tmp_path)
     said = []

@@ -103,7 +103,7 @@ def minute(skeletons, tmp_path_factory):
 def evaluated(run, monkeypatch):
     """Logits by id, as --mode=eval gives them, on one device as the prediction."""
     one_device = sharding.make_mesh(jax.devices()[:1])
-    monkeypatch.setattr(sharding, "make_mesh", lambda devices=None: one_device)
+    monkeypatch.setattr(sharding, "make_mesh", lambda devices=None, fsdp=1: one_device)
     folder, _ = evaluate(resolve(run), ConfigArguments(None, ()))
     with np.load(folder / "scores.npz") as scores:
         return dict(zip(scores["ids"].tolist(), scores["logits"], strict=True)), tuple(scores["class_names"])

@@ -26,7 +26,7 @@ def one_device():
     """The step compiles sooner for one; and weights are published for the data set."""
     mesh = sharding.make_mesh(jax.devices()[:1])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sharding, "make_mesh", lambda: mesh)
+        patch.setattr(sharding, "make_mesh", lambda devices=None, fsdp=1: mesh)
         patch.setattr(published, "_PUBLISHED_DATA_SETS", ("synthetic",))
         yield
 

@@ -171,7 +171,7 @@ def test_scores_do_not_depend_on_the_evaluation_batch(config):
 def one_device(monkeypatch):
     """As on one CPU device, where a resumed run must equal an undisturbed one to the bit."""
     one = sharding.make_mesh(jax.devices()[:1])
-    monkeypatch.setattr(sharding, "make_mesh", lambda devices=None: one)
+    monkeypatch.setattr(sharding, "make_mesh", lambda devices=None, fsdp=1: one)
 
 
 def test_a_run_leaves_what_the_contract_says(config, tmp_path, one_device):

@@ -35,7 +35,7 @@ def run(modality, tmp_path_factory):
     one_device = sharding.make_mesh(jax.devices()[:1])
     # Optax's Adam raises numbers to integer powers, which is not strict.
     with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
-        patch.setattr(sharding, "make_mesh", lambda: one_device)
+        patch.setattr(sharding, "make_mesh", lambda devices=None, fsdp=1: one_device)
         patch.setattr(synthetic_rgbd, "CLIPS_PER_ACTION", {"train": 2, "test": 1})
         training = [
             f"--config=configs/demo_rgbd.py:{modality},debug",

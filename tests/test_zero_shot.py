@@ -55,7 +55,7 @@ def run(synthetic_data, tmp_path_factory):
     one_device = sharding.make_mesh(jax.devices()[:1])
     options = ["--config.data.limit=36", "--config.batch_size=14", "--config.eval_batch_size=18"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sharding, "make_mesh", lambda: one_device)
+        patch.setattr(sharding, "make_mesh", lambda devices=None, fsdp=1: one_device)
         main(
             [f"--config={CONFIG}:march_push,debug", f"--workdir={folder}"]
             + [f"--config.data.data_dir={synthetic_data}", *options]

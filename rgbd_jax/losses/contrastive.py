@@ -28,8 +28,8 @@ def contrastive_losses(
     """
     logits = cosine_logits(features, texts, scales[:, None, None])
     target = label_similarity(jnp.broadcast_to(labels, features.shape[:2])).astype(logits.dtype)
-    divergences = kl_divergence(logits, target), kl_divergence(logits.swapaxes(1, 2), target)
-    return sum(divergences) / 2
+    # Both along an axis of the same matrix: turned around, it would move between the devices.
+    return (kl_divergence(logits, target, axis=-1) + kl_divergence(logits, target, axis=-2)) / 2
 
 
 def cosine_logits(a: jax.Array, b: jax.Array, scale: jax.Array) -> jax.Array:
@@ -49,11 +49,15 @@ def label_similarity(labels: jax.Array) -> jax.Array:
     return (labels[..., :, None] == labels[..., None, :]).astype(jnp.float32)
 
 
-def kl_divergence(logits: jax.Array, similarity: jax.Array) -> jax.Array:
-    """KL(softmax(10 · similarity) ‖ softmax(logits)) over the rows of (..., B, B), their mean: (...)."""
-    log_target = jax.nn.log_softmax(SHARPNESS * similarity)
-    log_found = jax.nn.log_softmax(logits)
-    return (jnp.exp(log_target) * (log_target - log_found)).sum(-1).mean(-1)
+def kl_divergence(logits: jax.Array, similarity: jax.Array, axis: int = -1) -> jax.Array:
+    """KL(softmax(10 · similarity) ‖ softmax(logits)) along `axis`, one of the last two, of (..., B, B).
+
+    Returns:
+      The mean along the other: (...).
+    """
+    log_target = jax.nn.log_softmax(SHARPNESS * similarity, axis)
+    log_found = jax.nn.log_softmax(logits, axis)
+    return (jnp.exp(log_target) * (log_target - log_found)).sum(axis).mean(-1)
 
 
 def _normalise(vectors: jax.Array) -> jax.Array:

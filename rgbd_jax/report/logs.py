@@ -66,6 +66,21 @@ class RunLog:
         self.close()
 
 
+class NoLog:
+    """In place of `RunLog` and `ProgressLine` where another process writes and speaks."""
+
+    def write(self, *_: Any, **__: Any) -> None:
+        pass
+
+    show = epoch = write
+
+    def __enter__(self) -> "NoLog":
+        return self
+
+    def __exit__(self, *_) -> None:
+        pass
+
+
 def read_rows(path: Path) -> list[Row]:
     """The rows of a `metrics.jsonl`, without a last line that has no end: there the run was killed.
 

@@ -108,29 +108,27 @@ def is_part(name: str, parts: Collection[str]) -> bool:
 def create_state(
     network: Network,
     optimizer: optax.GradientTransformation,
-    placement: jax.sharding.Sharding,
     *,
     ema: bool,
     reported: tuple[str, ...],
     plateau: dict[str, np.ndarray],
 ) -> TrainState:
-    """The state before the first step, placed on the devices.
+    """The state before the first step; where its arrays belong, `sharding.state_shardings` says.
 
     Args:
       ema: whether a moving average of the parameters is kept.
       reported: names of the sums.
       plateau: see `TrainState`.
     """
-    params = jax.device_put(network.params, placement)
     return TrainState(
-        step=jax.device_put(np.int32(0), placement),
-        params=params,
-        batch_stats=jax.device_put(network.batch_stats, placement),
-        opt_state=jax.jit(optimizer.init, out_shardings=placement)(params),
-        ema_params=jax.tree.map(jnp.copy, params) if ema else {},
-        sums=jax.device_put({name: np.float32(0) for name in (*reported, "count", "skipped")}, placement),
-        skipped_in_row=jax.device_put(np.int32(0), placement),
-        plateau=jax.device_put(plateau, placement),
+        step=np.int32(0),
+        params=network.params,
+        batch_stats=network.batch_stats,
+        opt_state=jax.jit(optimizer.init)(network.params),
+        ema_params=network.params if ema else {},
+        sums={name: np.float32(0) for name in (*reported, "count", "skipped")},
+        skipped_in_row=np.int32(0),
+        plateau=plateau,
     )
 
 

@@ -54,7 +54,7 @@ def test_kernel_gradient_on_many_devices():
     mesh = sharding.make_mesh()
     x, kernel = golden_array("x", (8, 3, 6, 6, 4), "normal"), golden_array("k", (5, 3, 3, 4), "normal")
     gradient = jax.jit(jax.grad(lambda kernel, x: jnp.square(convolve(x, kernel, 1)).sum()))
-    many, one = gradient(kernel, jax.device_put(x, sharding.over_data(mesh))), gradient(kernel, x)
+    many, one = gradient(kernel, jax.device_put(x, sharding.over_samples(mesh))), gradient(kernel, x)
     np.testing.assert_allclose(many, one, rtol=1e-5, atol=1e-3)
 
 

@@ -267,7 +267,7 @@ def test_video_is_taught_by_the_same_transformer(files):
 
 def test_a_run_needs_the_files_to_train_but_not_to_evaluate(files, synthetic_data, tmp_path, monkeypatch):
     one_device = sharding.make_mesh(jax.devices()[:1])
-    monkeypatch.setattr(sharding, "make_mesh", lambda devices=None: one_device)
+    monkeypatch.setattr(sharding, "make_mesh", lambda devices=None, fsdp=1: one_device)
     weights = files / "small.safetensors"
     config = ["--config=configs/demo.py:debug", f"--config.data.data_dir={synthetic_data}"]
     config += ["--config.model.name=gap", "--config.task.text_weight=1.0", "--config.num_epochs=2"]

@@ -12,11 +12,12 @@ from grain import MapDataset
 
 from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.training.checkpoint import Checkpoints, Description, describe, load_weights, resolve, run_of
-from rgbd_jax.training.sharding import make_mesh, replicated
+from rgbd_jax.training.sharding import make_mesh, place, replicated, state_shardings
 from rgbd_jax.training.state import Network, create_state, update_average
 from rgbd_jax.training.transfer import start_from
 
-PLACEMENT = replicated(make_mesh(jax.devices()[:1]))
+MESH = make_mesh(jax.devices()[:1])
+PLACEMENT = replicated(MESH)
 LOADER = {"num_workers": 0, "process_count": 1}
 
 
@@ -28,9 +29,8 @@ class TinyNetwork(nnx.Module):
 
 def make_state(num_classes=2, seed=0, ema=False):
     network = Network(TinyNetwork(num_classes, nnx.Rngs(seed)))
-    return create_state(
-        network, optax.sgd(0.1, momentum=0.9), PLACEMENT, ema=ema, reported=("loss",), plateau={}
-    )
+    state = create_state(network, optax.sgd(0.1, momentum=0.9), ema=ema, reported=("loss",), plateau={})
+    return place(state, state_shardings(state, MESH))
 
 
 def description(step):

@@ -72,8 +72,8 @@ def test_devices_that_share_a_batch_are_counted_together():
     shared = jax.shard_map(
         jnp.matmul,
         mesh=mesh,
-        in_specs=(PartitionSpec("data"), PartitionSpec()),
-        out_specs=PartitionSpec("data"),
+        in_specs=(sharding.SAMPLES, PartitionSpec()),
+        out_specs=sharding.SAMPLES,
     )
     assert count_flops(jax.jit(shared), x, weight) == count_flops(jnp.matmul, x, weight)
 
