@@ -1,15 +1,17 @@
 """What a run says while it is under way: rows of numbers to its folder, one line to the terminal."""
 
+import contextlib
 import json
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from rgbd_jax.errors import OutsideError, UserError
-from rgbd_jax.files import replacing, to_json
-from rgbd_jax.report.tensorboard import SummaryWriter
+from rgbd_jax.files import remove_leftovers, replacing, to_json, whole_lines
+from rgbd_jax.report.tensorboard import ScalarWriter
 
 Row = dict[str, Any]
 
@@ -24,16 +26,27 @@ class RunLog:
     both stands in one diagram, named `kind/figure`.
     """
 
-    def __init__(self, workdir: Path, resume_step: int = 0):
-        """Open the logs of a run that goes on after `resume_step`: what they say of later steps goes."""
+    def __init__(self, workdir: Path, resume_step: int = 0, *, validated: bool = True):
+        """Open the logs of a run that goes on after `resume_step`: what they say of later steps goes.
+
+        Args:
+          validated: whether the validation of that step is over; if not, what they say of it goes too.
+        """
+        self._folder = workdir
         path = workdir / "metrics.jsonl"
-        kept = [row for row in read_rows(path) if row["step"] <= resume_step] if path.exists() else []
+        kept = [
+            row
+            for row in (read_rows(path) if path.exists() else [])
+            if row["step"] < resume_step
+            or (row["step"] == resume_step and (validated or row["split"] != "valid"))
+        ]
+        remove_leftovers(path)
         with replacing(path) as temporary:
             temporary.write_text("".join(to_json(row) + "\n" for row in kept), encoding="utf-8")
         self._file = path.open("ab", buffering=0)  # a written row survives the death of the process
         self._events = workdir / "tensorboard"
         self._purge_step = resume_step + 1 if resume_step else None
-        self._writers: dict[str, SummaryWriter] = {}
+        self._writers: dict[str, ScalarWriter] = {}
 
     def write(self, kind: str, split: str, step: int, epoch: int, **figures: float | list[str]) -> None:
         """Add a row; lists stand in the file alone.
@@ -41,29 +54,48 @@ class RunLog:
         Raises:
           OutsideError: if the disk refuses.
         """
-        try:
+        with self._refusals():
             row = {"kind": kind, "split": split, "step": step, "epoch": epoch, **figures}
-            self._file.write(f"{to_json(row)}\n".encode())
+            line = f"{to_json(row)}\n".encode()
+            while line:  # a disk that is nearly full takes a part, and refuses the rest
+                line = line[self._file.write(line) :]
             if split not in self._writers:
-                folder = str(self._events / split)
-                self._writers[split] = SummaryWriter(folder, purge_step=self._purge_step, flush_secs=10)
+                self._writers[split] = ScalarWriter(self._events / split, purge_step=self._purge_step)
             for name, figure in figures.items():
                 if not isinstance(figure, list):
                     self._writers[split].add_scalar(f"{kind}/{name}", figure, step)
-        except OSError as error:
-            raise OutsideError(f"{self._file.name}: cannot be written ({error.strerror or error})") from error
+
+    def flush(self) -> None:
+        """Write out what is still under way. OutsideError if the disk refuses."""
+        with self._refusals():
+            for writer in self._writers.values():
+                writer.flush()
 
     def close(self) -> None:
-        """Write out what is still under way."""
-        self._file.close()
-        for writer in self._writers.values():
-            writer.close()
+        """Write out what is still under way, and close. OutsideError if the disk refuses."""
+        with self._refusals(), contextlib.ExitStack() as stack:
+            stack.callback(self._file.close)
+            for writer in self._writers.values():
+                stack.callback(writer.close)
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutsideError(
+                f"{self._folder}: its logs cannot be written ({error.strerror or error})"
+            ) from error
 
     def __enter__(self) -> "RunLog":
         return self
 
-    def __exit__(self, *_) -> None:
-        self.close()
+    def __exit__(self, kind, *_) -> None:
+        try:
+            self.close()
+        except OutsideError:
+            if kind is None:  # else what ended the run is the better message
+                raise
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -72,9 +104,8 @@ def read_rows(path: Path) -> list[Row]:
     Raises:
       UserError: if another line is no row.
     """
-    *lines, _torn = path.read_text(encoding="utf-8").split("\n")
     rows = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(whole_lines(path), start=1):
         try:
             row = json.loads(line)
             _ = row["kind"], row["split"], row["step"] + 0, row["epoch"] + 0

@@ -48,21 +48,21 @@ def assert_equal_trees(found, expected):
 
 @pytest.fixture
 def run(tmp_path):
-    """A run with five checkpoints saved, of which the second is the best."""
+    """A run with six checkpoints saved, of which the second is the best."""
     loader = numbers()
-    with Checkpoints(tmp_path / "checkpoints", best_metric="top1") as checkpoints:
-        for step, top1 in enumerate([0.1, 0.9, None, 0.3, None], start=1):
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        for step, top1 in enumerate([0.1, 0.9, None, 0.3, None, None], start=1):
             next(loader)
             state = make_state(seed=step).replace(step=jnp.asarray(step, jnp.int32))
-            checkpoints.save(
-                state, loader, description(step), None if top1 is None else {"top1": top1, "loss": 1.0}
-            )
+            checkpoints.save(state, loader.get_state(), description(step))
+            if top1 is not None:
+                checkpoints.add_validation(step, top1)
     return tmp_path
 
 
-def test_the_newest_and_the_best_are_kept(run):
-    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["2", "5"]
-    assert resolve(run) == resolve(run / "checkpoints") == run / "checkpoints" / "5"
+def test_the_newest_two_and_the_best_are_kept(run):
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["2", "5", "6"]
+    assert resolve(run) == resolve(run / "checkpoints") == run / "checkpoints" / "6"
     assert resolve(run, "best") == run / "checkpoints" / "2"
     assert resolve(run / "checkpoints" / "2") == run / "checkpoints" / "2"
     assert run_of(run / "checkpoints" / "2") == run
@@ -70,12 +70,12 @@ def test_the_newest_and_the_best_are_kept(run):
 
 def test_state_and_loader_come_back(run):
     straight, resumed = numbers(), numbers()
-    for _ in range(5):
+    for _ in range(6):
         next(straight)
-    with Checkpoints(run / "checkpoints", best_metric="top1") as checkpoints:
-        assert checkpoints.newest == 5
-        state = checkpoints.restore(5, make_state(), resumed, LOADER)
-    assert_equal_trees(state, make_state(seed=5).replace(step=jnp.asarray(5, jnp.int32)))
+    with Checkpoints(run / "checkpoints") as checkpoints:
+        assert checkpoints.newest == 6
+        state = checkpoints.restore(6, make_state(), resumed, LOADER)
+    assert_equal_trees(state, make_state(seed=6).replace(step=jnp.asarray(6, jnp.int32)))
     assert state.step.sharding.is_fully_replicated
     np.testing.assert_array_equal(next(resumed), next(straight))
 
@@ -90,49 +90,51 @@ def test_damaged_arrays_are_named(run):
     for path in sorted((folder / "state").rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
     state = make_state()
-    with pytest.raises(UserError, match="5: cannot be read as a checkpoint"):
+    with pytest.raises(UserError, match="6: cannot be read as a checkpoint"):
         load_weights(folder, state.params, state.batch_stats, PLACEMENT)
-    with Checkpoints(run / "checkpoints", best_metric="top1") as checkpoints, pytest.raises(UserError):
-        checkpoints.restore(5, state, numbers(), LOADER)
+    with Checkpoints(run / "checkpoints") as checkpoints, pytest.raises(UserError):
+        checkpoints.restore(6, state, numbers(), LOADER)
 
 
 def test_what_cannot_be_written_is_trouble_from_outside(run, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    with Checkpoints(run / "checkpoints", best_metric="top1") as checkpoints:
+    with (
+        pytest.raises(OutsideError, match="No space left on device.*the last checkpoint is of step 6"),
+        Checkpoints(run / "checkpoints") as checkpoints,
+    ):
         monkeypatch.setattr(checkpoints._checkpointer, "save_checkpointables_async", full)
-        with pytest.raises(
-            OutsideError, match="No space left on device.*the last one that was saved is of step 5"
-        ):
-            checkpoints.save(make_state(), numbers(), description(6), None)
+        checkpoints.save(make_state(), {}, description(7))
 
 
 def test_the_position_of_other_workers_is_refused(run):
     with (
-        Checkpoints(run / "checkpoints", best_metric="top1") as checkpoints,
+        Checkpoints(run / "checkpoints") as checkpoints,
         pytest.raises(UserError, match="num_workers"),
     ):
-        checkpoints.restore(5, make_state(), numbers(), LOADER | {"num_workers": 3})
+        checkpoints.restore(6, make_state(), numbers(), LOADER | {"num_workers": 3})
 
 
 def test_a_checkpoint_describes_itself(run):
-    assert describe(resolve(run)) == description(5)
+    assert describe(resolve(run)) == description(6)
 
 
 def test_an_older_checkpoint_does_not_know_its_depth(run):
     file = resolve(run) / "_CHECKPOINT_METADATA"
     stored = json.loads(file.read_text())
     del stored["custom_metadata"]["channels"]
+    stored["custom_metadata"]["format"] = 1
     file.write_text(json.dumps(stored))
-    assert describe(resolve(run)) == dataclasses.replace(description(5), channels={})
+    (file.parent / "checksums.json").unlink()
+    assert describe(resolve(run)) == dataclasses.replace(description(6), channels={})
 
 
 def test_weights_to_evaluate_with_are_the_moving_average_if_there_is_one(tmp_path):
     state = make_state(ema=True)
     state = state.replace(ema_params=jax.tree.map(lambda x: x + 1, state.params))
-    with Checkpoints(tmp_path / "checkpoints", best_metric="top1") as checkpoints:
-        checkpoints.save(state, numbers(), description(1), None)
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        checkpoints.save(state, {}, description(1))
     params, batch_stats = load_weights(resolve(tmp_path), state.params, state.batch_stats, PLACEMENT)
     assert_equal_trees(params, state.ema_params)
     assert_equal_trees(batch_stats, state.batch_stats)
@@ -149,8 +151,8 @@ def test_what_only_training_needs_is_passed_over(tmp_path):
     state = make_state()
     layers = state.params["layers"]
     params = state.params | {"text_tower": {"embedding": jnp.ones(3)}}
-    with Checkpoints(tmp_path / "checkpoints", best_metric="top1") as checkpoints:
-        checkpoints.save(state.replace(params=params), numbers(), description(1), None)
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        checkpoints.save(state.replace(params=params), {}, description(1))
     found, _ = load_weights(resolve(tmp_path), state.params, state.batch_stats, PLACEMENT)
     assert_equal_trees(found, state.params)
     found, _ = load_weights(resolve(tmp_path), params, state.batch_stats, PLACEMENT)
@@ -159,7 +161,7 @@ def test_what_only_training_needs_is_passed_over(tmp_path):
         load_weights(resolve(tmp_path), {"layers": {0: layers[0]}}, state.batch_stats, PLACEMENT)
 
 
-@pytest.mark.parametrize("inside", ["", "checkpoints", "checkpoints/7"])
+@pytest.mark.parametrize("inside", ["", "checkpoints"])
 def test_a_folder_without_checkpoint_is_named(tmp_path, inside):
     (tmp_path / "run" / inside).mkdir(parents=True)
     with pytest.raises(UserError, match="run: holds no complete checkpoint"):
@@ -169,8 +171,8 @@ def test_a_folder_without_checkpoint_is_named(tmp_path, inside):
 
 
 def test_the_best_of_a_run_that_was_never_validated(tmp_path):
-    with Checkpoints(tmp_path / "checkpoints", best_metric="top1") as checkpoints:
-        checkpoints.save(make_state(), numbers(), description(1), None)
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        checkpoints.save(make_state(), {}, description(1))
     with pytest.raises(UserError, match="no checkpoint has been validated"):
         resolve(tmp_path, "best")
 
@@ -178,7 +180,7 @@ def test_the_best_of_a_run_that_was_never_validated(tmp_path):
 def test_starting_from_a_run_replaces_the_head_and_says_so(run, capsys):
     fresh = make_state(num_classes=7, ema=True)
     state = start_from({"": resolve(run)}, fresh, [f"class {number}" for number in range(7)])
-    saved = make_state(seed=5)
+    saved = make_state(seed=6)
     assert_equal_trees(state.params["layers"][0], saved.params["layers"][0])
     assert_equal_trees(state.params["layers"][1], fresh.params["layers"][1])
     assert_equal_trees(state.ema_params, state.params)
