@@ -1,4 +1,4 @@
-"""Ways in which the newest checkpoint of a run gets damaged, and what lies beside the checkpoints by mistake."""
+"""Ways in which a checkpoint gets damaged, and what lies beside the checkpoints by mistake."""
 
 import random
 import shutil

@@ -2,10 +2,10 @@
 
     python tests/faults/drive.py --seed=0 --faults=50 [--kinds=kill,terminate,fill,corrupt,data,cut]
 
-The same seed draws the same faults; which line of the program a signal meets is up to the machine. A run takes
-faults until it is over; then its last checkpoint must agree to the bit, and its log in all but speed. Prints a
-table: of each kind, how many faults were tried, how many were survived, refused (a message of one line, and all
-was well when the fault was taken away), lost.
+The same seed draws the same faults; which line of the program a signal meets is up to the machine. A run
+takes faults, each followed by going on, until it is over; then its last checkpoint must agree to the bit, and
+its log in all but speed. Prints a table: of each kind, how many faults were tried, how many were survived,
+refused (a message of one line, and all was well when the fault was taken away), lost.
 """
 
 import argparse
@@ -82,22 +82,19 @@ def start(data: Path, workdir: Path, *changes: str, largest_file: int | None = N
         "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".cache" / "jax_tests"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
     }
-
-    def limit() -> None:
-        if largest_file is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-
     if largest_file is not None:
         environment["JAX_ENABLE_COMPILATION_CACHE"] = "0"
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command(data, workdir, *changes),
         cwd=ROOT,
         env=os.environ | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=limit,
     )
+    if largest_file is not None:
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    return process
 
 
 def ended(process: subprocess.Popen, within: float = PATIENCE) -> tuple[int, str]:
@@ -140,11 +137,17 @@ MOMENTS: dict[str, Callable[[Path], object]] = {
 }
 
 
-def wait_for_a_moment(process: subprocess.Popen, workdir: Path, chance: random.Random) -> str:
-    """Wait for a moment drawn at random; returns its name, "" if the process ended before."""
+def wait_for_a_moment(
+    process: subprocess.Popen, workdir: Path, chance: random.Random, seconds_to_start: float
+) -> str:
+    """Wait for a moment drawn at random; returns its name, "" if the process ended before.
+
+    Args:
+      seconds_to_start: what a process takes to its first step, about.
+    """
     kind = chance.choice(["the start", "any time", *MOMENTS])
     if kind == "the start":
-        deadline = time.monotonic() + chance.uniform(0, 12)
+        deadline = time.monotonic() + chance.uniform(0, seconds_to_start)
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)
         return "" if process.poll() is not None else kind
@@ -170,7 +173,7 @@ def wait_for_a_moment(process: subprocess.Popen, workdir: Path, chance: random.R
 
 
 class Result:
-    """What a run came to: the arrays of its last checkpoint, the loader's position, its log, what was validated."""
+    """What a run came to: the arrays of its last checkpoint, the loader's position, its log."""
 
     def __init__(self, workdir: Path):
         checkpoints = workdir / "checkpoints"
@@ -218,8 +221,10 @@ def _leaves(tree: object, name: str = "") -> list[tuple[str, np.ndarray]]:
 class Life:
     """One run, from its first process to its end, and the faults it has met."""
 
-    def __init__(self, workdir: Path, data: Path, chance: random.Random):
+    def __init__(self, workdir: Path, data: Path, chance: random.Random, seconds_to_start: float):
         self.workdir, self.data, self.chance = workdir, data, chance
+        self.seconds_to_start = seconds_to_start
+        self.moment = ""
         self.rows_lost = False
         self.met: list[tuple[str, str]] = []  # the kind of each fault, and what became of it
 
@@ -235,14 +240,16 @@ class Life:
 
     def kill(self) -> str:
         process = self.start()
-        moment = wait_for_a_moment(process, self.workdir, self.chance)
+        moment = wait_for_a_moment(process, self.workdir, self.chance, self.seconds_to_start)
         process.kill()
         status, _ = ended(process)
-        return moment and ("survived" if status == -signal.SIGKILL else "")
+        self.moment = moment
+        return "survived" if moment and status == -signal.SIGKILL else ""
 
     def terminate(self) -> str:
         process = self.start()
-        if not wait_for_a_moment(process, self.workdir, self.chance):
+        self.moment = wait_for_a_moment(process, self.workdir, self.chance, self.seconds_to_start)
+        if not self.moment:
             ended(process)
             return ""
         twice = self.chance.random() < 0.3
@@ -329,15 +336,23 @@ def drive(folder: Path, seed: int, faults: int, kinds: tuple[str, ...], report=p
     chance = random.Random(seed)
     data = prepare(folder / "data")
     straight = folder / "straight"
-    status, messages = ended(start(data, straight))
+    begun = time.monotonic()
+    process = start(data, straight)
+    while process.poll() is None and not _log_grows(straight):
+        time.sleep(0.01)
+    seconds_to_start = time.monotonic() - begun
+    status, messages = ended(process)
     if status:
         raise RuntimeError(messages)
     expected = Result(straight)
+    report(
+        f"left alone: {time.monotonic() - begun:.1f} s, of which {seconds_to_start:.1f} s to the first step"
+    )
     outcomes: Counter = Counter()
     number = 0
     while sum(outcomes.values()) < faults:
         number += 1
-        life = Life(folder / f"run-{number}", data, chance)
+        life = Life(folder / f"run-{number}", data, chance, seconds_to_start)
         try:
             while sum(outcomes.values()) + len(life.met) < faults and len(life.met) < 10:
                 kind = chance.choice(kinds)
@@ -345,7 +360,8 @@ def drive(folder: Path, seed: int, faults: int, kinds: tuple[str, ...], report=p
                 outcome = getattr(life, "data_" if kind == "data" else kind)()
                 if outcome:
                     life.met.append((kind, outcome))
-                    report(f"run {number}: {kind}: {outcome} ({time.monotonic() - begun:.1f} s)")
+                    moment = f" at {life.moment}" if kind in ("kill", "terminate") else ""
+                    report(f"run {number}: {kind}{moment}: {outcome} ({time.monotonic() - begun:.1f} s)")
                 elif _is_over(life.workdir):
                     break
             status, messages = ended(life.start())
@@ -370,14 +386,15 @@ def table(outcomes: Counter) -> str:
     for kind in KINDS:
         counts = [outcomes[kind, outcome] for outcome in ("survived", "refused", "lost")]
         if sum(counts):
-            lines.append(
-                f"{kind:<10}{sum(counts):7d}" + "".join(f"{n:{w}d}" for n, w in zip(counts, (10, 9, 6)))
-            )
+            survived, refused, lost = counts
+            lines.append(f"{kind:<10}{sum(counts):7d}{survived:10d}{refused:9d}{lost:6d}")
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--faults", type=int, default=50)
     parser.add_argument("--kinds", default=",".join(KINDS), help="of " + ", ".join(KINDS))
