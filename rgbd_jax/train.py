@@ -36,6 +36,7 @@ from rgbd_jax.training.checkpoint import (
     BEST_METRIC,
     Checkpoints,
     Description,
+    describe,
     newest_intact,
     set_aside_newer,
     validation_of,
@@ -108,6 +109,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
         epoch_is_over = newest is not None and first_step % epoch_steps == 0
         figure = validation_of(newest) if epoch_is_over else None
         to_validate = epoch_is_over and figure is None
+        log_rows = None if newest is None else describe(newest).log_rows + (figure is not None)
         if first_step >= last_step and not to_validate:
             print(f"{workdir}: was trained to the end already, step {first_step}", file=sys.stderr)
             return
@@ -121,6 +123,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 step=step,
                 epoch=(step - 1) // epoch_steps,
                 channels=training.channels,
+                log_rows=log.num_rows,
             )
             checkpoints.save(state, position, description)
 
@@ -154,7 +157,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
 
         # -------------------------------------------------------------- the loop
         with (
-            RunLog(workdir, resume_step=first_step, validated=not to_validate) as log,
+            RunLog(workdir, first_step, validated=not to_validate, num_rows=log_rows) as log,
             ProgressLine(first_step, last_step) as progress,
         ):
             throughput = Throughput(config.batch_size)

@@ -26,11 +26,14 @@ class RunLog:
     both stands in one diagram, named `kind/figure`.
     """
 
-    def __init__(self, workdir: Path, resume_step: int = 0, *, validated: bool = True):
+    def __init__(
+        self, workdir: Path, resume_step: int = 0, *, validated: bool = True, num_rows: int | None = None
+    ):
         """Open the logs of a run that goes on after `resume_step`: what they say of later steps goes.
 
         Args:
           validated: whether the validation of that step is over; if not, what they say of it goes too.
+          num_rows: how many rows there were up to then; a warning says that some are missing.
         """
         self._folder = workdir
         path = workdir / "metrics.jsonl"
@@ -40,12 +43,19 @@ class RunLog:
             if row["step"] < resume_step
             or (row["step"] == resume_step and (validated or row["split"] != "valid"))
         ]
+        self.num_rows = len(kept)
+        if num_rows is not None and self.num_rows < num_rows:
+            print(
+                f"warning: {path}: {num_rows - self.num_rows} of {num_rows} rows up to step {resume_step} are"
+                " missing; the file was cut off after they were written",
+                file=sys.stderr,
+            )
         remove_leftovers(path)
         with replacing(path) as temporary:
             temporary.write_text("".join(to_json(row) + "\n" for row in kept), encoding="utf-8")
         self._file = path.open("ab", buffering=0)  # a written row survives the death of the process
         self._events = workdir / "tensorboard"
-        self._purge_step = resume_step + 1 if resume_step else None
+        self._purge_step = resume_step + validated if resume_step else None
         self._writers: dict[str, ScalarWriter] = {}
 
     def write(self, kind: str, split: str, step: int, epoch: int, **figures: float | list[str]) -> None:
@@ -59,6 +69,7 @@ class RunLog:
             line = f"{to_json(row)}\n".encode()
             while line:  # a disk that is nearly full takes a part, and refuses the rest
                 line = line[self._file.write(line) :]
+            self.num_rows += 1
             if split not in self._writers:
                 self._writers[split] = ScalarWriter(self._events / split, purge_step=self._purge_step)
             for name, figure in figures.items():

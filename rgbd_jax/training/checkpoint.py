@@ -47,6 +47,7 @@ class Description:
       epoch: the epoch, from 0, of the last of them; temperatures may depend on it.
       channels: of video, those of the frames of each modality of the training, see
         `data.video_split.FrameFormat`; empty where that is not known.
+      log_rows: rows of the run's log at that moment.
       published: of weights that were converted, what else their file said, see `weights.published.Progress`.
     """
 
@@ -56,6 +57,7 @@ class Description:
     step: int
     epoch: int
     channels: dict[str, int] = dataclasses.field(default_factory=dict)
+    log_rows: int = 0
     published: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -328,6 +330,7 @@ def describe(checkpoint: Path) -> Description:
         step=metadata["step"],
         epoch=metadata["epoch"],
         channels=metadata.get("channels", {}),  # absent, here and below: stored before there was any
+        log_rows=metadata.get("log_rows", 0),
         published=metadata.get("published", {}),
     )
 
