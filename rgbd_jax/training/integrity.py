@@ -31,7 +31,7 @@ def write_checksums(folder: Path, growing: Mapping[str, Sequence[str]]) -> None:
         name = path.relative_to(folder).as_posix()
         if name in growing:
             found[name] = {"crc32": _crc32_without(path, growing[name]), "without": growing[name]}
-        elif path.is_file():
+        elif path.is_file() and name != CHECKSUMS:
             found[name] = {"crc32": _crc32(path)}
     with replacing(folder / CHECKSUMS) as temporary:
         temporary.write_text(to_json(found, indent=1), encoding="utf-8")

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-from damages import DAMAGES, truncate, turn_a_bit  # noqa: E402
+from checkpoint_damage import DAMAGES, truncate, turn_a_bit  # noqa: E402
 from orbax.checkpoint import v1 as ocp  # noqa: E402
 from run_folder import rows  # noqa: E402
 

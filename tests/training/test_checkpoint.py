@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import random
+import shutil
 from pathlib import Path
 
 import jax
@@ -7,11 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from checkpoint_damage import BESIDE, DAMAGES, turn_a_bit
 from flax import nnx
 from grain import MapDataset
 
 from rgbd_jax.errors import OutsideError, UserError
-from rgbd_jax.training.checkpoint import Checkpoints, Description, describe, load_weights, resolve, run_of
+from rgbd_jax.training.checkpoint import (
+    Checkpoints,
+    Description,
+    describe,
+    load_weights,
+    newest_intact,
+    resolve,
+    run_of,
+    set_aside_newer,
+)
 from rgbd_jax.training.sharding import make_mesh, replicated
 from rgbd_jax.training.state import Network, create_state, update_average
 from rgbd_jax.training.transfer import start_from
@@ -46,18 +58,24 @@ def assert_equal_trees(found, expected):
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
-@pytest.fixture
-def run(tmp_path):
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
     """A run with six checkpoints saved, of which the second is the best."""
-    loader = numbers()
-    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+    loader, folder = numbers(), tmp_path_factory.mktemp("saved") / "run"
+    with Checkpoints(folder / "checkpoints") as checkpoints:
         for step, top1 in enumerate([0.1, 0.9, None, 0.3, None, None], start=1):
             next(loader)
             state = make_state(seed=step).replace(step=jnp.asarray(step, jnp.int32))
             checkpoints.save(state, loader.get_state(), description(step))
             if top1 is not None:
                 checkpoints.add_validation(step, top1)
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def run(saved, tmp_path):
+    """A copy of it, to be changed."""
+    return Path(shutil.copytree(saved, tmp_path / "run"))
 
 
 def test_the_newest_two_and_the_best_are_kept(run):
@@ -193,3 +211,83 @@ def test_the_moving_average_forgets_its_start_soon():
     early = update_average(average, params, jnp.asarray(0, jnp.int32), 0.999)
     late = update_average(average, params, jnp.asarray(10**6, jnp.int32), 0.999)
     np.testing.assert_allclose([early["w"], late["w"]], [0.1, 0.999], rtol=1e-6)
+
+
+# ---------------------------------------------------------------------- damaged ones
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_checkpoint_is_passed_over_or_refused(run, capsys, name):
+    folder = run / "checkpoints"
+    DAMAGES[name](folder / "6", random.Random(0))
+    assert resolve(run) == newest_intact(folder) == folder / "5"
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and all(
+        line.startswith(f"warning: {folder}/6 is damaged: ") and line.endswith("; going back to 5")
+        for line in said
+    )
+    with pytest.raises(UserError, match=r"checkpoints/6: is damaged: ") as refusal:
+        resolve(folder / "6")
+    assert "\n" not in str(refusal.value)
+    DAMAGES[name](folder / "5", random.Random(1))
+    DAMAGES[name](folder / "2", random.Random(2))
+    with pytest.raises(UserError, match=r"no checkpoint is intact \(6 is damaged: .*; 5 is .*; 2 is damaged"):
+        resolve(run)
+    if name not in ("nothing but metadata", "nothing at all"):  # which leave no validation either
+        with pytest.raises(UserError, match=r"/2: the best checkpoint is damaged: .*; --which=newest takes"):
+            resolve(run, "best")
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_lies_beside_the_checkpoints_does_not_matter(run, name):
+    folder = run / "checkpoints"
+    BESIDE[name](folder, folder / "6")
+    assert resolve(run) == folder / "6"
+    set_aside_newer(folder, folder / "6")
+    with Checkpoints(folder) as checkpoints:
+        checkpoints.save(make_state(seed=7), {}, description(7))
+    assert {"2", "6", "7"} <= {path.name for path in folder.iterdir()}
+    assert resolve(run) == folder / "7"
+
+
+def test_a_damaged_checkpoint_is_not_in_the_way_of_its_successor(run):
+    folder = run / "checkpoints"
+    for _ in range(2):
+        turn_a_bit(folder / "6" / "_CHECKPOINT_METADATA", random.Random(0))
+        newest = newest_intact(folder)
+        assert newest == folder / "5"
+        set_aside_newer(folder, newest)
+        with Checkpoints(folder) as checkpoints:
+            assert checkpoints.newest == 5
+            checkpoints.save(make_state(seed=66), {}, description(6))
+    assert sorted(path.name for path in folder.iterdir()) == ["2", "5", "6", "6.damaged", "6.damaged-2"]
+    assert resolve(run) == folder / "6" and resolve(run, "best") == folder / "2"
+    params, _ = load_weights(folder / "6", make_state().params, make_state().batch_stats, PLACEMENT)
+    assert_equal_trees(params, make_state(seed=66).params)
+
+
+def test_a_checkpoint_that_has_not_got_its_name_is_not_chosen(run, monkeypatch):
+    """A process that is killed while the checksums are written."""
+
+    def killed(folder, growing):
+        raise RuntimeError("killed")
+
+    folder = run / "checkpoints"
+    monkeypatch.setattr("rgbd_jax.training.checkpoint.write_checksums", killed)
+    with pytest.raises(OutsideError, match="the last checkpoint is of step 6"), Checkpoints(folder) as some:
+        some.save(make_state(seed=7), {}, description(7))
+    assert resolve(run) == folder / "6" and resolve(run, "best") == folder / "2"
+    assert {path.name for path in folder.iterdir()} == {"2", "5", "6", "7.orbax-checkpoint-tmp"}
+
+
+def test_a_run_of_an_earlier_version_is_evaluated_but_not_gone_on_with(run):
+    folder = run / "checkpoints" / "6"
+    stored = json.loads((folder / "_CHECKPOINT_METADATA").read_text())
+    stored["custom_metadata"]["format"] = 1
+    (folder / "_CHECKPOINT_METADATA").write_text(json.dumps(stored))
+    (folder / "checksums.json").unlink()
+    (folder / "metrics").mkdir()
+    (folder / "metrics" / "metrics").write_text('{"top1": 0.95}')
+    assert resolve(run) == resolve(run, "best") == folder
+    with Checkpoints(run / "checkpoints") as checkpoints, pytest.raises(UserError, match="not gone on with"):
+        checkpoints.restore(6, make_state(), numbers(), LOADER)
