@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,9 @@ def start(data: Path, workdir: Path, *changes: str, largest_file: int | None = N
     """The command in a process of its own, on one CPU device."""
     environment = {
         "JAX_NUM_CPU_DEVICES": "1",
+        # Most of the time is that of many starts: what is compiled is kept, of Python too.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(ROOT / ".cache" / "bytecode"),
         "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".cache" / "jax_tests"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
     }
@@ -180,7 +184,9 @@ class Result:
         steps = sorted(int(path.name) for path in checkpoints.iterdir() if path.name.isdigit())
         self.steps = steps
         last = checkpoints / str(steps[-1])
-        state = ocp.load_checkpointables(last.absolute(), {"state": None})["state"]
+        with warnings.catch_warnings():  # that it is read as it was stored, which is what is wanted
+            warnings.simplefilter("ignore")
+            state = ocp.load_checkpointables(last.absolute(), {"state": None})["state"]
         self.arrays = dict(_leaves(state))
         self.position = (last / "loader" / "process_0-of-1.json").read_text()
         self.rows = rows(workdir)
