@@ -160,15 +160,13 @@ class ProgressLine:
         """Report a finished epoch, on a line that stays."""
         start = _OVERWRITE if self._open else ""
         figures = f"train: {_figures(train)}  valid: {_figures(valid)}"
-        self._stream.write(f"{start}epoch {epoch + 1}  step {step}/{self._last}  {figures}\n")
-        self._stream.flush()
+        self._print(f"{start}epoch {epoch + 1}  step {step}/{self._last}  {figures}\n")
         self._open = False
 
     def close(self) -> None:
         """End the running line, so that it stays."""
         if self._open:
-            self._stream.write("\n")
-            self._stream.flush()
+            self._print("\n")
         self._open = False
 
     def __enter__(self) -> "ProgressLine":
@@ -181,11 +179,16 @@ class ProgressLine:
     def _running(self, text: str) -> None:
         if self._stream.isatty():
             width = shutil.get_terminal_size().columns - 1
-            self._stream.write(f"{_OVERWRITE}{text[:width]}")
+            self._print(f"{_OVERWRITE}{text[:width]}")
             self._open = True
         else:
-            self._stream.write(text + "\n")
-        self._stream.flush()
+            self._print(text + "\n")
+
+    def _print(self, text: str) -> None:
+        # Where the output goes to a file on a full disk, or to a program that has gone, the run goes on.
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
 
     def _remaining(self, step: int, now: float) -> str:
         if self._begun is None or step == self._begun[0]:

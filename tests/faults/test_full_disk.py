@@ -22,7 +22,7 @@ def largest_file(size):
 
 
 # What first does not fit: config.json, a line of sessions.jsonl, the description of a checkpoint, its arrays.
-@pytest.mark.parametrize("size", [100, 3000, 20_000])
+@pytest.mark.parametrize("size", [pytest.param(100, marks=pytest.mark.slow), 3000, 20_000])
 def test_training_stops_and_goes_on_when_there_is_room_again(small_config, straight, tmp_path, size):
     run = tmp_path / "run"
     with pytest.raises(OutsideError) as caught, largest_file(size):

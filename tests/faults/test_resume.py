@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import threading
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -62,7 +63,17 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+# The others take as long; see docs/testing.md.
+ALWAYS = (
+    "while a checkpoint is written",
+    "after a validation and before its row",
+    "after the last validation",
+)
+
+
+@pytest.mark.parametrize(
+    "moment", [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.slow) for name in MOMENTS]
+)
 def test_a_run_that_is_killed_goes_on_to_the_bit(small_config, straight, tmp_path, monkeypatch, moment):
     with monkeypatch.context() as patch:
         kill_at(patch, *MOMENTS[moment][:3], after=MOMENTS[moment][3])
@@ -81,6 +92,7 @@ def test_a_config_that_is_half_written_is_not_in_the_way(small_config, tmp_path)
     assert [path.name for path in run.iterdir()] == ["config.json"]
 
 
+@pytest.mark.slow
 def test_a_schedule_that_follows_the_validation_goes_on_too(small_config, tmp_path, monkeypatch):
     config = override(
         small_config,
@@ -134,10 +146,11 @@ def test_a_request_during_a_validation_leaves_at_once(
 
 
 def test_a_request_while_a_disk_does_not_answer_saves_what_was_done(
-    small_config, straight, tmp_path, monkeypatch, asked, capfd
+    small_config, tmp_path, monkeypatch, asked, capfd
 ):
-    """The third batch does not come; no checkpoint was due by then."""
-    config = override(small_config, ["--config.checkpoint_every=100", "--config.num_epochs=3"])
+    """The fourth batch does not come; no checkpoint was due by then."""
+    config = override(small_config, ["--config.checkpoint_every=100"])
+    train(config, tmp_path / "straight")
     fetch, calls = training.Throughput.fetch, []
 
     def stuck(self, batches):
@@ -150,8 +163,8 @@ def test_a_request_while_a_disk_does_not_answer_saves_what_was_done(
         with pytest.raises(Killed):
             train(config, tmp_path / "run")
     assert "SIGTERM: stopped and saved after step 3 of 6" in capfd.readouterr().err
-    train(override(config, ["--config.checkpoint_every=1"]), tmp_path / "run")
-    Result(tmp_path / "run").compare(Result(straight))
+    train(config, tmp_path / "run")
+    Result(tmp_path / "run").compare(Result(tmp_path / "straight"))
 
 
 def test_a_request_before_the_first_step_changes_nothing(small_config, tmp_path, monkeypatch, asked, capfd):
@@ -166,14 +179,30 @@ def test_a_request_before_the_first_step_changes_nothing(small_config, tmp_path,
 # ---------------------------------------------------------------------- what was damaged meanwhile
 
 
+@pytest.fixture(scope="session")
+def left_after_four_steps(small_config, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "half"
+    with pytest.MonkeyPatch.context() as patch:
+        one = sharding.make_mesh(jax.devices()[:1])
+        patch.setattr(sharding, "make_mesh", lambda devices=None: one)
+        train(override(small_config, ["--config.stop_epoch=2"]), run)
+    return run
+
+
 @pytest.fixture
-def half(straight, small_config, tmp_path):
+def half(left_after_four_steps, tmp_path):
     """A run that was left after its fourth step."""
-    train(override(small_config, ["--config.stop_epoch=2"]), tmp_path / "run")
-    return tmp_path / "run"
+    return Path(shutil.copytree(left_after_four_steps, tmp_path / "run"))
 
 
-@pytest.mark.parametrize("name", ["arrays with a bit turned", "loader garbage", "nothing at all"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "arrays with a bit turned",
+        pytest.param("loader garbage", marks=pytest.mark.slow),
+        pytest.param("nothing at all", marks=pytest.mark.slow),
+    ],
+)
 def test_training_goes_on_from_the_newest_intact_checkpoint(half, small_config, straight, capsys, name):
     DAMAGES[name](half / "checkpoints" / "4", random.Random(0))
     train(small_config, half)
@@ -194,6 +223,7 @@ def test_a_run_without_an_intact_checkpoint_is_refused_and_left_as_it_is(half, s
     assert {path: path.stat().st_mtime_ns for path in half.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_rows_that_are_missing_are_told(half, small_config, capsys):
     path = half / "metrics.jsonl"
     lines = path.read_text().splitlines(keepends=True)
@@ -202,6 +232,7 @@ def test_rows_that_are_missing_are_told(half, small_config, capsys):
     assert "metrics.jsonl: 3 of 8 rows up to step 4 are missing" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_line_of_a_clip_that_was_left_out_may_be_torn(small_config, straight, tmp_path, monkeypatch):
     """The process was killed while it wrote."""
     config = override(
