@@ -94,8 +94,11 @@ def train(config: ConfigDict, workdir: Path) -> None:
             state = start_from(starts, state, training.class_names)
     claim_workdir(workdir, config)
     set_aside_newer(workdir / "checkpoints", newest)
+    before_the_first_step = (
+        f"SIGTERM: stopped before the first step; there is nothing new to save in {workdir}"
+    )
     with (
-        StopRequest(lambda: f"SIGTERM: stopped before the first step; nothing changed in {workdir}") as stop,
+        StopRequest(lambda: before_the_first_step) as stop,
         Checkpoints(workdir / "checkpoints") as checkpoints,
     ):
         if newest is not None:
@@ -128,7 +131,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
             checkpoints.save(state, position, description)
 
         def last_words(step: int, position: dict[str, Any]) -> str:
-            """Save the state after `step`, if it is not, and say so."""
+            """Save the state after `step`, if it is not saved yet, and say so."""
             try:
                 checkpoints.wait()
                 if step > first_step and checkpoints.newest != step:
@@ -138,6 +141,8 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 log.flush()
             except OutsideError as error:
                 raise checkpoints.telling_what_was_saved(error) from error
+            if checkpoints.newest is None:
+                return before_the_first_step
             return f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}"
 
         def validate(step: int) -> dict[str, float]:

@@ -134,8 +134,9 @@ class Checkpoints:
           OutsideError: if the checkpoint of this step, or this, could not be written.
         """
         self.wait()
-        with replacing(self._folder / str(step) / _VALIDATION) as temporary:
-            temporary.write_text(to_json({BEST_METRIC: figure}), encoding="utf-8")
+        if jax.process_index() == 0:
+            with replacing(self._folder / str(step) / _VALIDATION) as temporary:
+                temporary.write_text(to_json({BEST_METRIC: figure}), encoding="utf-8")
 
     def _begin(self, folder: Path) -> None:
         self._unfinished = folder
@@ -251,7 +252,7 @@ def set_aside_newer(folder: Path, intact: Path | None) -> None:
       OutsideError: if the disk refuses.
     """
     for step in _named_in(folder) if intact else ():
-        if step > int(intact.name):
+        if step > int(intact.name) and jax.process_index() == 0:
             aside = folder / f"{step}.damaged"
             number = 1
             while aside.exists():

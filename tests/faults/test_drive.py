@@ -35,8 +35,9 @@ def with_two_workers(tmp_path):
 
 
 def workers_of(process):
-    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [int(child) for child in found]
+    """The processes that a process has started, in any of its threads."""
+    lists = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return [int(child) for found in lists for child in found.read_text().split()]
 
 
 @pytest.mark.slow
