@@ -1,6 +1,7 @@
 """What all commands share: an argument parser with one-line errors, and the exit status."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -60,8 +61,9 @@ def keep_compiled() -> None:
 
 
 def leave(message: str, status: int) -> NoReturn:
-    """Print one line on standard error and exit."""
-    print(" ".join(message.split()), file=sys.stderr, flush=True)
+    """Print one line on standard error, if that takes it, and exit."""
+    with contextlib.suppress(OSError):
+        print(" ".join(message.split()), file=sys.stderr, flush=True)
     if is_worker():
         leave_worker(status)
     sys.exit(status)

@@ -58,6 +58,37 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed while they were `replacing` the file have left beside it.
+
+    Raises:
+      OutsideError: if the disk refuses.
+    """
+    for leftover in path.parent.glob(f".*.{path.name}"):
+        if re.fullmatch(rf"\.\d+\.{re.escape(path.name)}", leftover.name):
+            remove(leftover)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file. What stands at its end as part of a line goes: there a process was stopped.
+
+    Raises:
+      OutsideError: if the disk refuses.
+    """
+    try:
+        with path.open("a+b") as file:
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+            file.write(f"{line}\n".encode())
+    except OSError as error:
+        raise OutsideError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file, without a last one that has no end."""
+    return path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+
+
 def remove(path: Path) -> None:
     """Remove a file if it is there. OutsideError if the disk refuses."""
     try:

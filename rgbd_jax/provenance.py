@@ -14,7 +14,8 @@ from typing import Any
 import jax
 
 from rgbd_jax import __version__
-from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.errors import UserError
+from rgbd_jax.files import append_line, whole_lines
 
 SESSIONS = "sessions.jsonl"
 
@@ -49,15 +50,7 @@ def record_session(run: Path, step: int) -> None:
     Raises:
       OutsideError: if the disk refuses.
     """
-    path = run / SESSIONS
-    line = json.dumps({"step": step} | surroundings()) + "\n"
-    try:
-        with path.open("a+b") as file:
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)  # a line without an end: there a process was killed
-            file.write(line.encode())
-    except OSError as error:
-        raise OutsideError(f"{path}: cannot be written ({error.strerror or error})") from error
+    append_line(run / SESSIONS, json.dumps({"step": step} | surroundings()))
 
 
 def read_sessions(run: Path) -> list[dict[str, Any]]:
@@ -69,9 +62,8 @@ def read_sessions(run: Path) -> list[dict[str, Any]]:
     path = run / SESSIONS
     if not path.is_file():
         return []
-    *lines, _torn = path.read_text(encoding="utf-8").split("\n")
     sessions = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(whole_lines(path), start=1):
         try:
             session = json.loads(line)
             _ = session["step"], session["started"], session["device"], session["versions"].items()
@@ -98,7 +90,12 @@ def _git(folder: Path, *arguments: str) -> str | None:
     """What git prints; None if it fails or is not there."""
     try:
         ended = subprocess.run(
-            ["git", "-C", folder, *arguments], capture_output=True, text=True, timeout=_PATIENCE, check=True
+            # Without a lock: a commit that is made meanwhile must not fail because a training begins.
+            ["git", "--no-optional-locks", "-C", folder, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None

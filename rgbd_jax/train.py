@@ -6,12 +6,12 @@ What stands in brackets is one compiled step (`experiment.py`). The loop knows n
 joins network, input and loss.
 """
 
-import contextlib
 import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -28,17 +28,25 @@ from rgbd_jax.data.loader import (
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import make_scorer
 from rgbd_jax.experiment import Experiment, Figures
-from rgbd_jax.files import replacing
+from rgbd_jax.files import remove_leftovers, replacing
 from rgbd_jax.provenance import record_session
 from rgbd_jax.report.logs import NoLog, ProgressLine, RunLog
 from rgbd_jax.report.metrics import summary
 from rgbd_jax.training import sharding, together
-from rgbd_jax.training.checkpoint import Checkpoints, Description, resolve
-from rgbd_jax.training.preemption import StopRequest
+from rgbd_jax.training.checkpoint import (
+    BEST_METRIC,
+    Checkpoints,
+    Description,
+    describe,
+    newest_intact,
+    set_aside_newer,
+    validation_of,
+)
+from rgbd_jax.training.preemption import SharedStopRequest, StopRequest
+from rgbd_jax.training.state import TrainState
 from rgbd_jax.training.throughput import Throughput
 from rgbd_jax.training.transfer import find_start, start_from
 
-BEST_METRIC = "top1"
 GIVE_UP_AFTER = 10  # steps in a row that are not finite
 
 
@@ -80,29 +88,45 @@ def train(config: ConfigDict, workdir: Path) -> None:
     state = experiment.initial_state()
 
     # ------------------------------------------------------------------ a new run, or where to go on
-    if not has_checkpoint(workdir):
+    newest = newest_intact(workdir / "checkpoints")
+    if newest is None:
         starts = find_start(config, task.trunks)
         if starts:
             state = start_from(starts, state, training.class_names)
     together.by_the_first(lambda: claim_workdir(workdir, config))
-    with StopRequest() as stop, Checkpoints(workdir / "checkpoints", best_metric=BEST_METRIC) as checkpoints:
-        if checkpoints.newest is not None:
-            state = checkpoints.restore(checkpoints.newest, state, batches, loader)
+    set_aside_newer(workdir / "checkpoints", newest)
+    before_the_first_step = (
+        f"SIGTERM: stopped before the first step; there is nothing new to save in {workdir}"
+    )
+    with (
+        (
+            StopRequest(lambda: before_the_first_step) if jax.process_count() == 1 else SharedStopRequest()
+        ) as stop,
+        Checkpoints(workdir / "checkpoints") as checkpoints,
+    ):
+        if newest is not None:
+            state = checkpoints.restore(int(newest.name), state, batches, loader)
         first_step, last_step = (
             int(state.step),
             epoch_steps * min(config.stop_epoch or config.num_epochs, config.num_epochs),
         )
-        if first_step >= last_step:
+        # A checkpoint is written before its epoch is validated, and so before the plateau is told.
+        epoch_is_over = newest is not None and first_step % epoch_steps == 0
+        figure = validation_of(newest) if epoch_is_over else None
+        to_validate = epoch_is_over and figure is None
+        log_rows = None if newest is None else describe(newest).log_rows + (figure is not None)
+        if first_step >= last_step and not to_validate:
             print(f"{workdir}: was trained to the end already, step {first_step}", file=sys.stderr)
             return
         if together.is_first():
             store_config(workdir, config)
             record_session(workdir, first_step)
-            log, progress = RunLog(workdir, resume_step=first_step), ProgressLine(first_step, last_step)
+            log = RunLog(workdir, first_step, validated=not to_validate, num_rows=log_rows)
+            progress = ProgressLine(first_step, last_step)
         else:
             log = progress = NoLog()
 
-        def save(step: int, metrics: dict[str, float] | None = None) -> None:
+        def save(step: int, position: dict[str, Any]) -> None:
             description = Description(
                 config=config.to_dict(),
                 class_names=training.class_names,
@@ -110,17 +134,55 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 step=step,
                 epoch=(step - 1) // epoch_steps,
                 channels=training.channels,
+                log_rows=log.num_rows,
             )
-            checkpoints.save(state, batches, description, metrics)
+            checkpoints.save(state, position, description)
+
+        def last_words(step: int, position: dict[str, Any]) -> str:
+            """Save the state after `step`, if it is not saved yet, and say so."""
+            try:
+                checkpoints.wait()
+                if step > first_step and checkpoints.newest != step:
+                    name_skipped(unseen, (step - 1) // epoch_steps, log)
+                    save(step, position)
+                    checkpoints.wait()
+                log.flush()
+            except OutsideError as error:
+                raise checkpoints.telling_what_was_saved(error) from error
+            if checkpoints.newest is None:
+                return before_the_first_step
+            return f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}"
+
+        def validate(step: int) -> dict[str, float]:
+            epoch = (step - 1) // epoch_steps
+            with stop.at_once(partial(last_words, step, batches.get_state())):
+                validated = summary(score(state.eval_params, state.batch_stats, epoch))
+            validated |= {"data_errors": len(unreadable_in_validation.ids)}
+            log.write("epoch", "valid", step, epoch, **validated)
+            checkpoints.add_validation(step, validated[BEST_METRIC])
+            return validated
+
+        def told_plateau(epoch: int, figure: float) -> TrainState:
+            if not plateau:
+                return state
+            moved = plateau.update(sharding.to_host(state.plateau), epoch, figure)
+            return state.replace(plateau=sharding.place(moved, sharding.state_shardings(moved, mesh)))
 
         # -------------------------------------------------------------- the loop
         with log, progress:
             throughput = Throughput(config.batch_size)
             figures = earlier = None
             unseen = []  # steps of this epoch whose figures have not been looked at
+            if epoch_is_over:
+                epoch = first_step // epoch_steps - 1
+                if to_validate:
+                    validated = validate(first_step)
+                    progress.epoch(first_step, epoch, {}, validated)
+                    figure = validated[BEST_METRIC]
+                state = told_plateau(epoch, figure)
             for step in range(first_step + 1, last_step + 1):
                 epoch = (step - 1) // epoch_steps
-                with saying_what_was_saved(checkpoints):
+                with stop.at_once(partial(last_words, step - 1, batches.get_state())):
                     clips = throughput.fetch(batches)
                 batch = sharding.put_batch(clips, mesh)
                 # One step may wait behind the running one, so that the device is never idle; not more, so
@@ -132,6 +194,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 throughput.running(figures["loss"])
                 if step == first_step + 1:
                     throughput.restart()  # compilation is over
+                    stop.wait_for_steps()
                 stopping, epoch_ends = stop.received, step % epoch_steps == 0
                 logs = step % config.log_every == 0
                 saves = epoch_ends or stopping or step % config.checkpoint_every == 0
@@ -149,26 +212,19 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     row |= {"skipped": sums["skipped"], "data_errors": len(unreadable.ids)}
                     row |= {"lr": float(figures["lr"])} | throughput.since("epoch")
                     log.write("epoch", "train", step, epoch, **row)
-                    with saying_what_was_saved(checkpoints):
-                        validated = summary(score(state.eval_params, state.batch_stats, epoch))
-                    validated |= {"data_errors": len(unreadable_in_validation.ids)}
-                    log.write("epoch", "valid", step, epoch, **validated)
-                    progress.epoch(step, epoch, row, validated)
-                    throughput.restart()
-                    if plateau:
-                        moved = plateau.update(sharding.to_host(state.plateau), epoch, validated[BEST_METRIC])
-                        state = state.replace(
-                            plateau=sharding.place(moved, sharding.state_shardings(moved, mesh))
-                        )
-                    save(step, validated)
-                elif saves:
-                    save(step)
-                if logs or epoch_ends:
-                    give_up_if_stuck(int(state.skipped_in_row), step, checkpoints)
+                if saves:
+                    save(step, batches.get_state())
                 if stopping:
                     raise Preempted(
                         f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}"
                     )
+                if epoch_ends:
+                    validated = validate(step)
+                    progress.epoch(step, epoch, row, validated)
+                    throughput.restart()
+                    state = told_plateau(epoch, validated[BEST_METRIC])
+                if logs or epoch_ends:
+                    give_up_if_stuck(int(state.skipped_in_row), step)
 
 
 class Step(NamedTuple):
@@ -188,15 +244,6 @@ def name_skipped(steps: Sequence[Step], epoch: int, log: RunLog | NoLog) -> None
             log.write("skipped", "train", step.number, epoch, ids=list(ids))
 
 
-def has_checkpoint(workdir: Path) -> bool:
-    """Whether there is a run to go on with."""
-    try:
-        resolve(workdir)
-    except UserError:
-        return False
-    return True
-
-
 def claim_workdir(workdir: Path, config: ConfigDict) -> None:
     """Make `workdir` the folder of this experiment, or see that it is already.
 
@@ -204,6 +251,7 @@ def claim_workdir(workdir: Path, config: ConfigDict) -> None:
       UserError: if it holds another experiment or anything else.
     """
     stored = workdir / "config.json"
+    remove_leftovers(stored)
     if stored.is_file():
         try:
             config_of_run = configs.from_json(stored.read_text())
@@ -230,21 +278,7 @@ def floats(figures: Figures) -> dict[str, float]:
     return {name: float(value) for name, value in figures.items()}
 
 
-def give_up_if_stuck(skipped_in_row: int, step: int, checkpoints: Checkpoints) -> None:
+def give_up_if_stuck(skipped_in_row: int, step: int) -> None:
     """Raise an OutsideError when `GIVE_UP_AFTER` steps or more, one after the other, were not finite."""
     if skipped_in_row >= GIVE_UP_AFTER:
-        with saying_what_was_saved(checkpoints):
-            raise OutsideError(
-                f"loss or gradient were not finite in {skipped_in_row} steps up to step {step}"
-            )
-
-
-@contextlib.contextmanager
-def saying_what_was_saved(checkpoints: Checkpoints) -> Iterator[None]:
-    """Add to an OutsideError from within which checkpoint there is to go on from."""
-    try:
-        yield
-    except OutsideError as error:
-        newest = checkpoints.newest
-        saved = "nothing was saved" if newest is None else f"the last checkpoint is of step {newest}"
-        raise OutsideError(f"{error}; {saved}") from error
+        raise OutsideError(f"loss or gradient were not finite in {skipped_in_row} steps up to step {step}")

@@ -359,6 +359,7 @@ def test_a_checkpoint_of_another_version_is_refused(file, tmp_path, refused):
     main(["to_orbax", CONFIG, BASELINE, file(), str(tmp_path / "converted")])
     metadata = tmp_path / "converted" / "_CHECKPOINT_METADATA"
     text = metadata.read_text()
-    assert '"format": 1' in text
-    metadata.write_text(text.replace('"format": 1', '"format": 9'))
-    assert "is of format 9; this version reads format 1" in refused("to_torch", tmp_path / "converted")
+    assert '"format": 2' in text
+    metadata.write_text(text.replace('"format": 2', '"format": 9'))
+    (tmp_path / "converted" / "checksums.json").unlink()
+    assert "is of format 9; this version reads format 2" in refused("to_torch", tmp_path / "converted")

@@ -87,9 +87,9 @@ def checkpoint_of(name, folder):
         lambda leaf: leaf * draw.uniform(0.1, 1, leaf.shape).astype(np.float32), state.batch_stats
     )
     loader = iter(MapDataset.range(10).repeat().to_iter_dataset())
-    with Checkpoints(folder / "checkpoints", best_metric="top1") as checkpoints:
+    with Checkpoints(folder / "checkpoints") as checkpoints:
         description = Description(config.to_dict(), tuple(CLASSES), {}, 4, 1)
-        checkpoints.save(state.replace(batch_stats=moved), loader, description, None)
+        checkpoints.save(state.replace(batch_stats=moved), loader.get_state(), description)
     return folder
 
 

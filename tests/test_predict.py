@@ -344,7 +344,8 @@ def mistakes(tmp_path, skeleton_run, colour_run, clips):
     copied = older / "checkpoints" / "1"
     subprocess.run(["cp", "-r", str(skeleton_run / "checkpoints" / "1"), str(copied)], check=True)
     metadata = copied / "_CHECKPOINT_METADATA"
-    metadata.write_text(re.sub(r'"format": ?1', '"format": 0', metadata.read_text()))
+    metadata.write_text(re.sub(r'"format": ?2', '"format": 0', metadata.read_text()))
+    (copied / "checksums.json").unlink()
     joints, colour = f"--checkpoint={skeleton_run}", f"--checkpoint={colour_run}"
     return [
         ([clips[0]], "--checkpoint is missing: give a run"),
@@ -352,7 +353,7 @@ def mistakes(tmp_path, skeleton_run, colour_run, clips):
         ([joints, clips[0], "--camera=0"], "one of INPUT and --camera is needed"),
         ([f"--checkpoint={tmp_path / 'none'}", clips[0]], "none: there is no such folder; give a run or one"),
         ([f"--checkpoint={tmp_path / 'folder'}", clips[0]], "folder: holds no complete checkpoint"),
-        ([f"--checkpoint={older}", clips[0]], "is of format 0; this version reads format 1"),
+        ([f"--checkpoint={older}", clips[0]], "is of format 0; this version reads format 2"),
         ([joints, tmp_path / "gone.npz"], "gone.npz: there is no such file or folder"),
         ([joints, tmp_path / "coco.npz"], "coco.npz: found 17 joints; the network reads the 25 of ntu25"),
         ([joints, tmp_path / "empty.avi"], "empty.avi: is no file of joints; the network reads .skeleton"),

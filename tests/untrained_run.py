@@ -17,7 +17,8 @@ def save_untrained(workdir: Path, config: ConfigDict) -> Path:
     split = open_training_split(config.data)
     experiment = Experiment.build(config, split, 1, make_mesh(jax.devices()[:1]))
     loader = iter(MapDataset.range(2).batch(1).to_iter_dataset())
-    with Checkpoints(workdir / "checkpoints", best_metric="top1") as checkpoints:
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
         description = Description(config.to_dict(), tuple(split.class_names), {}, step=1, epoch=0)
-        checkpoints.save(experiment.initial_state(), loader, description, {"top1": 0.5})
+        checkpoints.save(experiment.initial_state(), loader.get_state(), description)
+        checkpoints.add_validation(1, 0.5)
     return workdir

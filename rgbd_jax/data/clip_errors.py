@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from rgbd_jax.errors import OutsideError
+from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.files import append_line, whole_lines
 
 # What can be done about them: by `data.on_error` in training, by --on_error in preparation.
 ON_ERROR = ("fail", "skip")
@@ -34,6 +35,7 @@ class ClipErrors:
 
         Raises:
           ValueError: `on_error` is something else.
+          UserError: the file holds something else.
         """
         if on_error not in ON_ERROR:
             raise ValueError(f"on_error={on_error!r}: allowed are {', '.join(ON_ERROR)}")
@@ -43,8 +45,7 @@ class ClipErrors:
         self._max_share = max_share
         self._reasons: dict[str, str] = {}
         if path is not None and path.is_file():
-            lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-            self._reasons = {line["id"]: line["reason"] for line in lines if line.get("split") == split}
+            self._reasons = {line["id"]: line["reason"] for line in _read(path) if line["split"] == split}
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -72,10 +73,18 @@ class ClipErrors:
             )
 
     def _write(self, line: dict[str, str]) -> None:
-        if self._path is None:
-            return
+        if self._path is not None:
+            append_line(self._path, json.dumps(line))
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    """The lines of a file of unreadable clips. UserError if one is something else."""
+    found = []
+    for number, text in enumerate(whole_lines(path), start=1):
         try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise OutsideError(f"{self._path}: cannot be written ({error.strerror or error})") from error
+            line = json.loads(text)
+            _ = line["split"], line["id"], line["reason"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{path}, line {number}: names no unreadable clip: {text[:60]!r}") from error
+        found.append(line)
+    return found

@@ -1,15 +1,17 @@
 """What a run says while it is under way: rows of numbers to its folder, one line to the terminal."""
 
+import contextlib
 import json
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from rgbd_jax.errors import OutsideError, UserError
-from rgbd_jax.files import replacing, to_json
-from rgbd_jax.report.tensorboard import SummaryWriter
+from rgbd_jax.files import remove_leftovers, replacing, to_json, whole_lines
+from rgbd_jax.report.tensorboard import ScalarWriter
 
 Row = dict[str, Any]
 
@@ -24,16 +26,37 @@ class RunLog:
     both stands in one diagram, named `kind/figure`.
     """
 
-    def __init__(self, workdir: Path, resume_step: int = 0):
-        """Open the logs of a run that goes on after `resume_step`: what they say of later steps goes."""
+    def __init__(
+        self, workdir: Path, resume_step: int = 0, *, validated: bool = True, num_rows: int | None = None
+    ):
+        """Open the logs of a run that goes on after `resume_step`: what they say of later steps goes.
+
+        Args:
+          validated: whether the validation of that step is over; if not, what they say of it goes too.
+          num_rows: how many rows there were up to then; a warning says that some are missing.
+        """
+        self._folder = workdir
         path = workdir / "metrics.jsonl"
-        kept = [row for row in read_rows(path) if row["step"] <= resume_step] if path.exists() else []
+        kept = [
+            row
+            for row in (read_rows(path) if path.exists() else [])
+            if row["step"] < resume_step
+            or (row["step"] == resume_step and (validated or row["split"] != "valid"))
+        ]
+        self.num_rows = len(kept)
+        if num_rows is not None and self.num_rows < num_rows:
+            print(
+                f"warning: {path}: {num_rows - self.num_rows} of {num_rows} rows up to step {resume_step} are"
+                " missing; the file was cut off after they were written",
+                file=sys.stderr,
+            )
+        remove_leftovers(path)
         with replacing(path) as temporary:
             temporary.write_text("".join(to_json(row) + "\n" for row in kept), encoding="utf-8")
         self._file = path.open("ab", buffering=0)  # a written row survives the death of the process
         self._events = workdir / "tensorboard"
-        self._purge_step = resume_step + 1 if resume_step else None
-        self._writers: dict[str, SummaryWriter] = {}
+        self._purge_step = resume_step + validated if resume_step else None
+        self._writers: dict[str, ScalarWriter] = {}
 
     def write(self, kind: str, split: str, step: int, epoch: int, **figures: float | list[str]) -> None:
         """Add a row; lists stand in the file alone.
@@ -41,38 +64,60 @@ class RunLog:
         Raises:
           OutsideError: if the disk refuses.
         """
-        try:
+        with self._refusals():
             row = {"kind": kind, "split": split, "step": step, "epoch": epoch, **figures}
-            self._file.write(f"{to_json(row)}\n".encode())
+            line = f"{to_json(row)}\n".encode()
+            while line:  # a disk that is nearly full takes a part, and refuses the rest
+                line = line[self._file.write(line) :]
+            self.num_rows += 1
             if split not in self._writers:
-                folder = str(self._events / split)
-                self._writers[split] = SummaryWriter(folder, purge_step=self._purge_step, flush_secs=10)
+                self._writers[split] = ScalarWriter(self._events / split, purge_step=self._purge_step)
             for name, figure in figures.items():
                 if not isinstance(figure, list):
                     self._writers[split].add_scalar(f"{kind}/{name}", figure, step)
-        except OSError as error:
-            raise OutsideError(f"{self._file.name}: cannot be written ({error.strerror or error})") from error
+
+    def flush(self) -> None:
+        """Write out what is still under way. OutsideError if the disk refuses."""
+        with self._refusals():
+            for writer in self._writers.values():
+                writer.flush()
 
     def close(self) -> None:
-        """Write out what is still under way."""
-        self._file.close()
-        for writer in self._writers.values():
-            writer.close()
+        """Write out what is still under way, and close. OutsideError if the disk refuses."""
+        with self._refusals(), contextlib.ExitStack() as stack:
+            stack.callback(self._file.close)
+            for writer in self._writers.values():
+                stack.callback(writer.close)
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutsideError(
+                f"{self._folder}: its logs cannot be written ({error.strerror or error})"
+            ) from error
 
     def __enter__(self) -> "RunLog":
         return self
 
-    def __exit__(self, *_) -> None:
-        self.close()
+    def __exit__(self, kind, *_) -> None:
+        try:
+            self.close()
+        except OutsideError:
+            if kind is None:  # else what ended the run is the better message
+                raise
 
 
 class NoLog:
     """In place of `RunLog` and `ProgressLine` where another process writes and speaks."""
 
+    num_rows = 0
+
     def write(self, *_: Any, **__: Any) -> None:
         pass
 
-    show = epoch = write
+    show = epoch = flush = write
 
     def __enter__(self) -> "NoLog":
         return self
@@ -87,9 +132,8 @@ def read_rows(path: Path) -> list[Row]:
     Raises:
       UserError: if another line is no row.
     """
-    *lines, _torn = path.read_text(encoding="utf-8").split("\n")
     rows = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(whole_lines(path), start=1):
         try:
             row = json.loads(line)
             _ = row["kind"], row["split"], row["step"] + 0, row["epoch"] + 0
@@ -133,15 +177,13 @@ class ProgressLine:
         """Report a finished epoch, on a line that stays."""
         start = _OVERWRITE if self._open else ""
         figures = f"train: {_figures(train)}  valid: {_figures(valid)}"
-        self._stream.write(f"{start}epoch {epoch + 1}  step {step}/{self._last}  {figures}\n")
-        self._stream.flush()
+        self._print(f"{start}epoch {epoch + 1}  step {step}/{self._last}  {figures}\n")
         self._open = False
 
     def close(self) -> None:
         """End the running line, so that it stays."""
         if self._open:
-            self._stream.write("\n")
-            self._stream.flush()
+            self._print("\n")
         self._open = False
 
     def __enter__(self) -> "ProgressLine":
@@ -154,11 +196,16 @@ class ProgressLine:
     def _running(self, text: str) -> None:
         if self._stream.isatty():
             width = shutil.get_terminal_size().columns - 1
-            self._stream.write(f"{_OVERWRITE}{text[:width]}")
+            self._print(f"{_OVERWRITE}{text[:width]}")
             self._open = True
         else:
-            self._stream.write(text + "\n")
-        self._stream.flush()
+            self._print(text + "\n")
+
+    def _print(self, text: str) -> None:
+        # Where the output goes to a file on a full disk, or to a program that has gone, the run goes on.
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
 
     def _remaining(self, step: int, now: float) -> str:
         if self._begun is None or step == self._begun[0]:

@@ -1,13 +1,18 @@
 """Checkpoints: the only place that knows Orbax.
 
-A run keeps its newest checkpoint and its best one (by a metric of the validation). Each holds the training
-state, the position of the loader and, as JSON, all that evaluation needs: the config and the class names. A
-checkpoint appears under its name only when it is complete.
+A run keeps its newest two checkpoints and its best one (by the validation). Each holds the training state,
+the position of the loader and, as JSON, all that evaluation needs: the config and the class names. A
+checkpoint appears under its name only when it is complete, with the checksums of its files in it; what is
+chosen from a run is the newest one that still agrees with them. A checkpoint is written before its epoch is
+validated; what the validation found is added to it.
 """
 
+import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+import json
+import sys
+from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +21,17 @@ import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
 from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.files import replacing, to_json
+from rgbd_jax.training.integrity import CHECKSUMS, damage, write_checksums
 from rgbd_jax.training.state import TEXT_TOWER, Arrays, TrainState, is_part, named_leaves
 
-FORMAT = 1
+FORMAT = 2  # 1 had no checksums, and was written after the validation
+BEST_METRIC = "top1"
 
 _STATE, _LOADER = "state", "loader"
 _COMPLETE = "_CHECKPOINT_METADATA"
+_VALIDATION = "validation.json"  # {BEST_METRIC: its value}
+_VALIDATION_OF_FORMAT_1 = "metrics/metrics"
 _policies = ocp.training.preservation_policies
 
 
@@ -37,6 +47,7 @@ class Description:
       epoch: the epoch, from 0, of the last of them; temperatures may depend on it.
       channels: of video, those of the frames of each modality of the training, see
         `data.video_split.FrameFormat`; empty where that is not known.
+      log_rows: rows of the run's log at that moment.
       published: of weights that were converted, what else their file said, see `weights.published.Progress`.
     """
 
@@ -46,48 +57,55 @@ class Description:
     step: int
     epoch: int
     channels: dict[str, int] = dataclasses.field(default_factory=dict)
+    log_rows: int = 0
     published: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Checkpoints:
     """The checkpoints of a run, in `folder`; a context manager that waits for the last one to be written."""
 
-    def __init__(self, folder: Path, *, best_metric: str):
-        self._folder, self._best_metric = folder, best_metric
-        best = _policies.BestN(
-            get_metric_fn=lambda metrics: metrics[best_metric], n=1, keep_checkpoints_without_metrics=False
-        )
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._unfinished: Path | None = None  # where the one that is being written lies until it is complete
+        context = ocp.Context()
+        # Called last of all before a checkpoint gets its name. Orbax copies its options deeply: a method
+        # would come with a copy of this object, a function does not.
+        context.asynchronous.post_finalization_callback = lambda: _add_checksums(self._unfinished)
         self._checkpointer = ocp.training.Checkpointer(
             folder.absolute(),
-            preservation_policy=_policies.AnyPreservationPolicy([_policies.LatestN(1), best]),
+            context=context,
+            preservation_policy=_policies.AnyPreservationPolicy([_policies.LatestN(2), _KeepBest(folder)]),
             cleanup_tmp_directories=True,
         )
 
     def __enter__(self) -> "Checkpoints":
         return self
 
-    def __exit__(self, kind, *_) -> None:
+    def __exit__(self, kind, error, _) -> None:
         try:
             self._checkpointer.close()
-        except Exception as error:
+        except Exception as unwritten:
             if kind is None:  # else what ended the run is the better message
-                raise self._not_written(error) from error
+                raise self.telling_what_was_saved(self._not_written(unwritten)) from unwritten
+        if isinstance(error, OutsideError):
+            raise self.telling_what_was_saved(error) from error
+
+    def telling_what_was_saved(self, error: OutsideError) -> OutsideError:
+        """An error that also says from where there is to go on, as one does that leaves the block."""
+        newest = self.newest
+        saved = "nothing was saved" if newest is None else f"the last checkpoint is of step {newest}"
+        return OutsideError(f"{error}; {saved}")
 
     @property
     def newest(self) -> int | None:
-        """Step of the newest checkpoint, None if there is none."""
-        newest = self._checkpointer.latest
-        return None if newest is None else newest.step
+        """Step of the newest checkpoint that is complete, None if there is none."""
+        return max(_complete_in(self._folder), default=None)
 
-    def save(
-        self, state: TrainState, loader: Any, description: Description, metrics: Mapping[str, float] | None
-    ) -> None:
+    def save(self, state: TrainState, position: dict[str, Any], description: Description) -> None:
         """Begin to write a checkpoint; it is complete some time later, at the latest with the next one.
 
         Args:
-          loader: the loader's iterator; its position at the time of the call is saved.
-          metrics: of the validation at this step; without them the checkpoint can be the newest, not the
-            best.
+          position: of the loader's iterator, its `get_state`.
 
         Raises:
           OutsideError: if this checkpoint or the one before could not be written.
@@ -95,22 +113,36 @@ class Checkpoints:
         try:
             self._checkpointer.save_checkpointables_async(
                 description.step,
-                {_STATE: state, _LOADER: loader},
+                {_STATE: state, _LOADER: _Position(position, self._begin)},
                 force=True,
-                metrics=None if metrics is None else {self._best_metric: float(metrics[self._best_metric])},
                 custom_metadata={"format": FORMAT, **dataclasses.asdict(description)},
             )
         except Exception as error:
             raise self._not_written(error) from error
 
+    def wait(self) -> None:
+        """Wait until what was begun is complete. OutsideError if it could not be written."""
+        try:
+            self._checkpointer.wait()
+        except Exception as error:
+            raise self._not_written(error) from error
+
+    def add_validation(self, step: int, figure: float) -> None:
+        """Add what the validation at this step found: `BEST_METRIC`, by which the best is chosen.
+
+        Raises:
+          OutsideError: if the checkpoint of this step, or this, could not be written.
+        """
+        self.wait()
+        if jax.process_index() == 0:
+            with replacing(self._folder / str(step) / _VALIDATION) as temporary:
+                temporary.write_text(to_json({BEST_METRIC: figure}), encoding="utf-8")
+
+    def _begin(self, folder: Path) -> None:
+        self._unfinished = folder
+
     def _not_written(self, error: Exception) -> OutsideError:
-        complete = max(_complete_in(self._folder), default=None)
-        saved = (
-            "nothing was saved" if complete is None else f"the last one that was saved is of step {complete}"
-        )
-        return OutsideError(
-            f"{self._folder}: a checkpoint could not be written ({_first_line(error)}); {saved}"
-        )
+        return OutsideError(f"{self._folder}: a checkpoint could not be written ({_first_line(error)})")
 
     def restore(
         self, step: int, like: TrainState, loader: Any, loader_identity: dict[str, Any]
@@ -123,9 +155,13 @@ class Checkpoints:
 
         Raises:
           UserError: if the position was saved with other workers, processes or data, where it would mean
-            another order, or if the files are damaged.
+            another order, if the checkpoint is of an earlier version, or if the files are damaged.
         """
         folder = self._folder / str(step)
+        if _format_of(folder) == 1:
+            raise UserError(
+                f"{folder}: is of format 1, of an earlier version; it can be evaluated, but not gone on with"
+            )
         saved = describe(folder).loader
         for name, now in loader_identity.items():
             if saved.get(name) != now:
@@ -133,40 +169,143 @@ class Checkpoints:
                     f"{folder}: was saved with {name} {saved.get(name)}; found {now}, use the same"
                 )
         shapes = jax.tree.map(lambda leaf: _shape(leaf, leaf.sharding), like)
+        position = _Position()
         with _reading(folder):
-            found = self._checkpointer.load_checkpointables(step, {_STATE: shapes, _LOADER: loader})
+            found = self._checkpointer.load_checkpointables(step, {_STATE: shapes, _LOADER: position})
+            loader.set_state(position.state)
         return found[_STATE]
 
 
-def resolve(path: Path, which: str = "newest") -> Path:
-    """The folder of one checkpoint, from a run, its `checkpoints` folder or the checkpoint itself.
+class _Position:
+    """The position of each process's loader, as Orbax's `StatefulCheckpointable`."""
 
-    Args:
-      which: of a run, `newest` or `best`.
+    def __init__(self, state: dict[str, Any] | None = None, begin=lambda folder: None):
+        """
+        Args:
+          state: what to save; what was loaded, later.
+          begin: is told the folder of the whole checkpoint when it is made.
+        """
+        self.state, self._begin = state, begin
+
+    async def save(self, directory: Any) -> Awaitable[None]:
+        text = json.dumps(self.state)
+
+        async def write() -> None:
+            folder = Path(await directory.await_creation())
+            self._begin(folder.parent)
+            await asyncio.to_thread(self._file(folder).write_text, text)
+
+        return write()
+
+    async def load(self, directory: Any) -> Awaitable[None]:
+        async def read() -> None:
+            self.state = json.loads(await asyncio.to_thread(self._file(Path(directory)).read_text))
+
+        return read()
+
+    @staticmethod
+    def _file(folder: Path) -> Path:
+        return folder / f"process_{jax.process_index()}-of-{jax.process_count()}.json"
+
+
+@dataclasses.dataclass
+class _KeepBest(_policies.PreservationPolicy):
+    """Preserves the checkpoint in `folder` whose validation was the best."""
+
+    folder: Path
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
+        del context
+        best = _best_in(self.folder)
+        return [checkpoint.step == best for checkpoint in checkpoints]
+
+
+def newest_intact(folder: Path) -> Path | None:
+    """The newest checkpoint in the folder of a run's checkpoints that is as it was written.
+
+    Newer ones that are not are named on standard error.
+
+    Returns:
+      None if there is no checkpoint.
 
     Raises:
-      UserError: if there is no checkpoint.
+      UserError: if there are some, and all are damaged.
+    """
+    damaged = []
+    for step in sorted(_named_in(folder), reverse=True):
+        checkpoint = folder / str(step)
+        wrong = _damage(checkpoint)
+        if wrong is None:
+            for line in damaged:
+                print(f"warning: {folder}/{line}; going back to {checkpoint.name}", file=sys.stderr)
+            return checkpoint
+        damaged.append(f"{step} is damaged: {wrong}")
+    if damaged:
+        raise UserError(f"{folder}: no checkpoint is intact ({'; '.join(damaged)})")
+    return None
+
+
+def set_aside_newer(folder: Path, intact: Path | None) -> None:
+    """Rename what lies in the way of a run that goes on from `intact`: damaged checkpoints that are newer.
+
+    Raises:
+      OutsideError: if the disk refuses.
+    """
+    for step in _named_in(folder) if intact else ():
+        if step > int(intact.name) and jax.process_index() == 0:
+            aside = folder / f"{step}.damaged"
+            number = 1
+            while aside.exists():
+                number += 1
+                aside = folder / f"{step}.damaged-{number}"
+            try:
+                (folder / str(step)).rename(aside)
+            except OSError as error:
+                raise OutsideError(
+                    f"{folder / str(step)}: cannot be renamed ({error.strerror or error})"
+                ) from error
+
+
+def validation_of(checkpoint: Path) -> float | None:
+    """What the validation of a checkpoint found, by which the best is chosen; None if there was none."""
+    for name in (_VALIDATION, _VALIDATION_OF_FORMAT_1):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            return float(json.loads((checkpoint / name).read_text(encoding="utf-8"))[BEST_METRIC])
+    return None
+
+
+def resolve(path: Path, which: str = "newest") -> Path:
+    """The folder of one intact checkpoint, from a run, its `checkpoints` folder or the checkpoint itself.
+
+    Args:
+      which: of a run, `newest` or `best`; of the newest, damaged ones are passed over.
+
+    Raises:
+      UserError: if there is no checkpoint, or if it, or the best one, is damaged.
     """
     path = path.resolve()
     if not path.is_dir():
         raise UserError(f"{path}: there is no such folder; give a run or one of its checkpoints")
-    if (path / _COMPLETE).is_file():
+    if _is_one(path):
+        if wrong := _damage(path):
+            raise UserError(f"{path}: is damaged: {wrong}; a run is evaluated from its newest intact one")
         return path
     folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
-    found = _complete_in(folder)
-    if not found:
-        raise UserError(
-            f"{path}: holds no complete checkpoint; give a run that has saved one, or one of its checkpoints"
-        )
     if which == "newest":
-        return found[max(found)]
-    with ocp.training.Checkpointer(folder.absolute()) as checkpointer:
-        scored = [
-            (*saved.metrics.values(), saved.step) for saved in checkpointer.checkpoints if saved.metrics
-        ]
-    if not scored:
+        if (newest := newest_intact(folder)) is None:
+            raise UserError(
+                f"{path}: holds no complete checkpoint; give a run that has saved one, or one of its"
+                " checkpoints"
+            )
+        return newest
+    best = _best_in(folder)
+    if best is None:
         raise UserError(f"{path}: no checkpoint has been validated yet; --which=newest takes the newest")
-    return found[max(scored)[-1]]
+    if wrong := _damage(folder / str(best)):
+        raise UserError(
+            f"{folder / str(best)}: the best checkpoint is damaged: {wrong}; --which=newest takes the newest"
+        )
+    return folder / str(best)
 
 
 def run_of(checkpoint: Path) -> Path:
@@ -182,7 +321,7 @@ def describe(checkpoint: Path) -> Description:
     """
     with _reading(checkpoint):
         metadata = ocp.metadata(checkpoint.absolute(), _STATE).custom_metadata or {}
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") not in (1, FORMAT):
         found = metadata.get("format")
         raise UserError(f"{checkpoint}: is of format {found!r}; this version reads format {FORMAT}")
     return Description(
@@ -192,6 +331,7 @@ def describe(checkpoint: Path) -> Description:
         step=metadata["step"],
         epoch=metadata["epoch"],
         channels=metadata.get("channels", {}),  # absent, here and below: stored before there was any
+        log_rows=metadata.get("log_rows", 0),
         published=metadata.get("published", {}),
     )
 
@@ -213,6 +353,7 @@ def save_weights(folder: Path, params: Arrays, batch_stats: Arrays, description:
             overwrite=True,
             custom_metadata={"format": FORMAT, **dataclasses.asdict(description)},
         )
+        _add_checksums(folder)
     except Exception as error:
         raise OutsideError(
             f"{folder}: the checkpoint could not be written ({_first_line(error)}); nothing was saved"
@@ -271,9 +412,46 @@ def _reading(checkpoint: Path) -> Iterator[None]:
         raise UserError(f"{checkpoint}: cannot be read as a checkpoint ({_first_line(error)})") from error
 
 
-def _complete_in(folder: Path) -> dict[int, Path]:
-    """The complete checkpoints of a run by their step."""
-    return {int(p.name): p for p in folder.iterdir() if p.name.isdigit() and (p / _COMPLETE).is_file()}
+def _named_in(folder: Path) -> list[int]:
+    """The steps in the names of what lies in a folder of checkpoints."""
+    return [int(path.name) for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
+
+
+def _complete_in(folder: Path) -> list[int]:
+    """The steps of the checkpoints that were finished."""
+    return [step for step in _named_in(folder) if (folder / str(step) / _COMPLETE).is_file()]
+
+
+def _best_in(folder: Path) -> int | None:
+    """Step of the best checkpoint, the later one of equals; None if none was validated."""
+    found = [(validation_of(folder / str(step)), step) for step in _named_in(folder)]
+    return max(((figure, step) for figure, step in found if figure is not None), default=(None, None))[1]
+
+
+def _is_one(path: Path) -> bool:
+    """Whether a folder is, or was, one checkpoint."""
+    in_run = path.name.isdigit() and path.parent.name == "checkpoints"
+    return in_run or (path / _COMPLETE).exists() or (path / CHECKSUMS).exists()
+
+
+def _add_checksums(checkpoint: Path) -> None:
+    write_checksums(checkpoint, growing={_COMPLETE: ["commit_timestamp_nsecs"]})
+
+
+def _damage(checkpoint: Path) -> str | None:
+    """What is wrong with a checkpoint, None if nothing is known to be."""
+    if not checkpoint.is_dir():
+        return "it is no folder"
+    if not (checkpoint / CHECKSUMS).exists() and _format_of(checkpoint) not in (None, FORMAT):
+        return None  # of format 1, which had none, or of one that `describe` refuses
+    return damage(checkpoint)
+
+
+def _format_of(checkpoint: Path) -> Any:
+    """The format that a checkpoint says that it has, None if that cannot be read."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return json.loads((checkpoint / _COMPLETE).read_text(encoding="utf-8"))["custom_metadata"]["format"]
+    return None
 
 
 def _shape(leaf: Any, placement: jax.sharding.Sharding | None = None) -> jax.ShapeDtypeStruct:

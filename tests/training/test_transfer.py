@@ -52,8 +52,8 @@ def runs(tmp_path_factory):
     loader = iter(MapDataset.range(10).repeat().to_iter_dataset())
     for seed, name in enumerate(("rgb", "depth", "fusion", "skeleton"), start=2):
         config, state = make(name, seed)
-        with Checkpoints(folder / name / "checkpoints", best_metric="top1") as checkpoints:
-            checkpoints.save(state, loader, Description(config.to_dict(), CLASSES, {}, 1, 0), None)
+        with Checkpoints(folder / name / "checkpoints") as checkpoints:
+            checkpoints.save(state, loader.get_state(), Description(config.to_dict(), CLASSES, {}, 1, 0))
     return folder
 
 
@@ -170,6 +170,6 @@ def test_what_has_seen_the_classes_that_are_held_out_is_refused(runs, tmp_path):
     config = copy.deepcopy(config)
     config.data.held_out = hidden
     loader = iter(MapDataset.range(10).repeat().to_iter_dataset())
-    with Checkpoints(tmp_path / "checkpoints", best_metric="top1") as checkpoints:
-        checkpoints.save(state, loader, Description(config.to_dict(), CLASSES, {}, 1, 0), None)
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        checkpoints.save(state, loader.get_state(), Description(config.to_dict(), CLASSES, {}, 1, 0))
     assert start("skeleton", init_from=str(tmp_path), data={"held_out": hidden[:1]})
