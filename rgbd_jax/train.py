@@ -38,7 +38,6 @@ from rgbd_jax.training.throughput import Throughput
 from rgbd_jax.training.transfer import find_start, start_from
 
 BEST_METRIC = "top1"
-GIVE_UP_AFTER = 10  # steps in a row that are not finite
 
 
 def train(config: ConfigDict, workdir: Path) -> None:
@@ -115,6 +114,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
             unseen = []  # steps of this epoch whose figures have not been looked at
             for step in range(first_step + 1, last_step + 1):
                 epoch = (step - 1) // epoch_steps
+                unreadable.step = unreadable_in_validation.step = step
                 with saying_what_was_saved(checkpoints):
                     clips = throughput.fetch(batches)
                 batch = sharding.put_batch(clips, mesh)
@@ -141,12 +141,12 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 if epoch_ends:
                     sums = floats(state.sums)
                     row = {name: sums[name] / max(sums["count"], 1) for name in task.reported}
-                    row |= {"skipped": sums["skipped"], "data_errors": len(unreadable.ids)}
+                    row |= {"skipped": sums["skipped"], "data_errors": unreadable.count()}
                     row |= {"lr": float(figures["lr"])} | throughput.since("epoch")
                     log.write("epoch", "train", step, epoch, **row)
                     with saying_what_was_saved(checkpoints):
                         validated = summary(score(state.eval_params, state.batch_stats, epoch))
-                    validated |= {"data_errors": len(unreadable_in_validation.ids)}
+                    validated |= {"data_errors": unreadable_in_validation.count()}
                     log.write("epoch", "valid", step, epoch, **validated)
                     progress.epoch(step, epoch, row, validated)
                     throughput.restart()
@@ -157,7 +157,9 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 elif saves:
                     save(step)
                 if logs or epoch_ends:
-                    give_up_if_stuck(int(state.skipped_in_row), step, checkpoints)
+                    give_up_if_stuck(
+                        int(state.skipped_in_row), config.max_skipped_steps, step, checkpoints
+                    )
                 if stopping:
                     raise Preempted(
                         f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}"
@@ -222,12 +224,13 @@ def floats(figures: Figures) -> dict[str, float]:
     return {name: float(value) for name, value in figures.items()}
 
 
-def give_up_if_stuck(skipped_in_row: int, step: int, checkpoints: Checkpoints) -> None:
-    """Raise an OutsideError when `GIVE_UP_AFTER` steps or more, one after the other, were not finite."""
-    if skipped_in_row >= GIVE_UP_AFTER:
+def give_up_if_stuck(skipped_in_row: int, allowed: int, step: int, checkpoints: Checkpoints) -> None:
+    """Raise an OutsideError when so many steps or more, one after the other, were not finite."""
+    if skipped_in_row >= allowed:
         with saying_what_was_saved(checkpoints):
             raise OutsideError(
-                f"loss or gradient were not finite in {skipped_in_row} steps up to step {step}"
+                f"loss or gradient were not finite in {skipped_in_row} steps up to step {step};"
+                f" max_skipped_steps={allowed} ends a run then"
             )
 
 

@@ -328,7 +328,7 @@ def test_an_unreadable_clip_ends_a_run_that_can_go_on_without_it(
         train(config, tmp_path / "run")
     config = override(config, ["--config.data.on_error=skip"])
     with pytest.raises(
-        OutsideError, match=r"1 of 16 clips cannot be read.*; data.max_unreadable=0.01 allows"
+        OutsideError, match=r"1 of 16 clips cannot be used.*; data.max_unreadable=0.01 allows"
     ):
         train(config, tmp_path / "run")
     train(override(config, ["--config.data.max_unreadable=0.1"]), tmp_path / "run")
