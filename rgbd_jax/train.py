@@ -7,6 +7,7 @@ joins network, input and loss.
 """
 
 import contextlib
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -140,7 +141,8 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     progress.show(step, epoch, row)
                 if epoch_ends:
                     sums = floats(state.sums)
-                    row = {name: sums[name] / max(sums["count"], 1) for name in task.reported}
+                    # Where no step was finite there is no mean.
+                    row = {name: sums[name] / (sums["count"] or math.nan) for name in task.reported}
                     row |= {"skipped": sums["skipped"], "data_errors": unreadable.count()}
                     row |= {"lr": float(figures["lr"])} | throughput.since("epoch")
                     log.write("epoch", "train", step, epoch, **row)
@@ -157,9 +159,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 elif saves:
                     save(step)
                 if logs or epoch_ends:
-                    give_up_if_stuck(
-                        int(state.skipped_in_row), config.max_skipped_steps, step, checkpoints
-                    )
+                    give_up_if_stuck(int(state.skipped_in_row), config.max_skipped_steps, step, checkpoints)
                 if stopping:
                     raise Preempted(
                         f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}"
@@ -230,7 +230,7 @@ def give_up_if_stuck(skipped_in_row: int, allowed: int, step: int, checkpoints: 
         with saying_what_was_saved(checkpoints):
             raise OutsideError(
                 f"loss or gradient were not finite in {skipped_in_row} steps up to step {step};"
-                f" max_skipped_steps={allowed} ends a run then"
+                f" config.max_skipped_steps={allowed} ends a run then"
             )
 
 

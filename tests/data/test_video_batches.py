@@ -1,4 +1,4 @@
-"""Batches of video: what is in them, that only what is sampled is decoded, and what unreadable clips do."""
+"""Batches of video: what is in them, that only what is sampled is decoded, and what faulty clips do."""
 
 import json
 
@@ -154,7 +154,7 @@ def test_a_frame_larger_than_the_largest_is_unreadable(video_data):
 
 
 @pytest.mark.parametrize("make", [loader.training_batches, loader.evaluation_batches])
-def test_an_unreadable_clip_ends_the_run_by_default(broken, make):
+def test_a_faulty_clip_ends_the_run_by_default(broken, make):
     extra = {"seed": 1} if make is loader.training_batches else {}
     with pytest.raises(
         OutsideError, match=f"nvgesture, split train, clip {BROKEN}: cannot be used .rgb, frame 0: it is cut"
@@ -163,7 +163,7 @@ def test_an_unreadable_clip_ends_the_run_by_default(broken, make):
     assert "\n" not in str(raised.value)
 
 
-def test_training_can_go_on_without_an_unreadable_clip(broken, tmp_path, capsys):
+def test_training_can_go_on_without_a_faulty_clip(broken, tmp_path, capsys):
     path = tmp_path / "data_errors.jsonl"
     errors = ClipErrors("skip", path, "train", max_share=0.5)
     batches = loader.training_batches(broken, batch_size=3, seed=1, errors=errors)
@@ -176,9 +176,9 @@ def test_training_can_go_on_without_an_unreadable_clip(broken, tmp_path, capsys)
     (line,) = path.read_text().splitlines()
     reason = (
         f"nvgesture, split train, clip {BROKEN}: cannot be used"
-        " (rgb, frame 0: it is cut off, damaged or no image)"
+        " (rgb, frame 0: it is cut off, the end of the JPEG is missing)"
     )
-    assert json.loads(line) == {"split": "train", "id": BROKEN, "reason": reason}
+    assert json.loads(line) == {"split": "train", "id": BROKEN, "reason": reason, "step": 0}
     assert capsys.readouterr().err == f"warning: {reason}; the clip is left out\n"
     # Resumed, it is not named again.
     again = ClipErrors("skip", path, "train", max_share=0.5)
@@ -202,7 +202,7 @@ def test_each_split_counts_its_own_clips(tmp_path):
         again.report("test 3", "cannot be read", of=4)
 
 
-def test_a_file_of_unreadable_clips_that_cannot_be_written_is_trouble_from_outside(tmp_path):
+def test_a_file_of_faulty_clips_that_cannot_be_written_is_trouble_from_outside(tmp_path):
     errors = ClipErrors("skip", tmp_path / "nowhere" / "data_errors.jsonl", "train", max_share=0.5)
     with pytest.raises(OutsideError, match="data_errors.jsonl: cannot be written .No such file"):
         errors.report("a", "cannot be read", of=4)
@@ -220,7 +220,7 @@ def test_the_clips_that_are_left_keep_their_order_and_their_numbers(broken, vide
     assert np.concatenate([batch["seed"] for batch in got]).tolist() == seeds[kept][:18].tolist()
 
 
-def test_a_stored_state_resumes_exactly_without_the_unreadable_clip(broken):
+def test_a_stored_state_resumes_exactly_without_the_faulty_clip(broken):
     def batches():
         return loader.training_batches(broken, batch_size=3, seed=1, errors=ClipErrors("skip", max_share=0.5))
 
@@ -237,7 +237,7 @@ def test_a_stored_state_resumes_exactly_without_the_unreadable_clip(broken):
             np.testing.assert_array_equal(got[name], batch[name], err_msg=name)
 
 
-def test_evaluation_leaves_an_unreadable_clip_out_of_the_scores(broken):
+def test_evaluation_leaves_a_faulty_clip_out_of_the_scores(broken):
     errors = ClipErrors("skip", max_share=0.5)
     batches = list(loader.evaluation_batches(broken, batch_size=4, errors=errors))
     assert len(batches) == 2

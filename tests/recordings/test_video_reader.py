@@ -242,7 +242,7 @@ def test_depth_of_the_other_kind_is_refused(tmp_path):
     write_depth(tmp_path / "depth", 9)
     write_video(tmp_path / "a.avi", 9)
     measured, painted = (reader("depth", channels={"depth": kind}) for kind in (images.DEPTH, images.COLOUR))
-    for given in (str(tmp_path / "depth"), np.zeros((2, 8, 9), np.uint16)):
+    for given in (str(tmp_path / "depth"), np.arange(144, dtype=np.uint16).reshape(2, 8, 9)):
         given = parse_given(given) if isinstance(given, str) else given
         assert measured.read(given).formats["depth"].channels == images.DEPTH
         with pytest.raises(
