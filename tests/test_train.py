@@ -10,6 +10,7 @@ import pytest
 from data.faulty_records import cut, rewrite, with_joints, with_label
 from run_folder import rows
 from tensorboardX.proto.event_pb2 import Event
+from untrained_run import save_untrained
 
 from rgbd_jax.config import ConfigArguments, load_file, override
 from rgbd_jax.data.clip_errors import ClipErrors
@@ -418,8 +419,7 @@ def logged_figures(run, split):
 
 
 def test_evaluation_names_the_clips_that_it_left_out(faulty, tmp_path, one_device, capsys):
-    train(override(faulty, ["--config.num_epochs=1", "--config.model.stages=(1,1,1)"]), tmp_path / "run")
-    newest = resolve(tmp_path / "run")
+    newest = resolve(save_untrained(tmp_path / "run", override(faulty, ["--config.model.stages=(1,1,1)"])))
     folder, metrics = evaluate(newest, ConfigArguments(None, ()))
     stored = json.loads((folder / "metrics.json").read_text())
     source = open_split("synthetic", faulty.data.data_dir, "test").source
