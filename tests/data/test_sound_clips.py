@@ -272,7 +272,8 @@ def test_what_real_data_holds_is_sound():
     joints = np.zeros((4, 2, 25, 3), np.float32)
     joints[2, 0, 3, 1] = 1e-6  # one joint of one of two people, once
     check_joints(joints)
-    check_joints(np.full((1, 1, 20, 3), -1e30, np.float32))
+    for scale in (-1e30, 1e-30):  # whose squares are beyond float32
+        check_joints(np.full((1, 1, 20, 3), scale, np.float32))
     check_shape(joints, max_frames=4, num_bodies=2, num_joints=25)
     black, other = np.zeros((40, 50, 3), np.uint8), np.zeros((40, 50, 3), np.uint8)
     other[33, 35, 1] = BLANK_SPREAD + 1  # between the pixels that are looked at first
