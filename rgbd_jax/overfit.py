@@ -10,7 +10,8 @@ written.
 
 import math
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -29,12 +30,13 @@ from rgbd_jax.report.logs import ProgressLine
 from rgbd_jax.training import sharding
 from rgbd_jax.training.transfer import find_start, start_from
 
-STEPS = 200
+STEPS = 300
 WARM_UP = 0.1  # of the steps
 
-# To so much of what it was the loss has to fall. Smoothed labels, descriptions and distillation leave some
-# that no network loses.
-REST = 0.5
+# A batch is learned when its clips were all named right in so many steps in a row, and so much of the loss is
+# left at most. Smoothed labels, descriptions and distillation leave some that no network loses.
+RIGHT_STEPS = 10
+REST = 0.75
 
 
 class Figures(NamedTuple):
@@ -63,24 +65,25 @@ def parser() -> ArgumentParser:
 def main(argv: list[str]) -> None:
     config_arguments, rest = ConfigArguments.split_from(argv)
     given = parser().parse_args(rest)
-    if given.steps < 2:
-        raise UserError(f"--steps={given.steps}: must be 2 or more")
+    if given.steps < RIGHT_STEPS:
+        raise UserError(f"--steps={given.steps}: must be {RIGHT_STEPS} or more")
     config = config_arguments.load()
-    first = last = None
+    first, recent = None, deque(maxlen=RIGHT_STEPS)
     shown = set(rounds(given.steps))
     with ProgressLine(0, given.steps) as progress:
         for figures in learn_one_batch(config, given.steps):
-            first, last = first or figures, figures
+            first = first or figures
+            recent.append(figures)
             if figures.step in shown:
                 print(figures, flush=True)
             else:
                 progress.show(figures.step, 0, {"loss": figures.loss, "top1": figures.top1})
-            if is_learned(first, last) or not last.is_finite:
+            if is_learned(first, recent) or not figures.is_finite:
                 break
-    if last.step not in shown:
-        print(last)
-    if not is_learned(first, last):
-        raise UserError(verdict(first, last, config))
+    if figures.step not in shown:
+        print(figures)
+    if not is_learned(first, recent):
+        raise UserError(verdict(first, figures, config))
     print(f"learned by heart: all {config.batch_size} clips are named right")
 
 
@@ -145,9 +148,10 @@ def rounds(last: int) -> Iterator[int]:
     yield last
 
 
-def is_learned(first: Figures, last: Figures) -> bool:
-    """Whether all clips are named right, and not by chance."""
-    return last.top1 == 1 and last.loss <= REST * first.loss
+def is_learned(first: Figures, recent: Sequence[Figures]) -> bool:
+    """Whether a batch is learned, from the figures of its first and of its last `RIGHT_STEPS` steps."""
+    all_right = len(recent) == RIGHT_STEPS and all(figures.top1 == 1 for figures in recent)
+    return all_right and recent[-1].loss <= REST * first.loss
 
 
 def verdict(first: Figures, last: Figures, config: ConfigDict) -> str:

@@ -45,9 +45,9 @@ def test_random_clips_stand_in_and_a_rate_that_is_too_high_is_named(tmp_path, ca
     assert not list(tmp_path.iterdir())
 
 
-def test_a_step_is_no_training():
-    with pytest.raises(UserError, match="--steps=1: must be 2 or more"):
-        overfit.main(["--config=configs/demo.py:debug", "--steps=1"])
+def test_few_steps_are_no_training():
+    with pytest.raises(UserError, match="--steps=9: must be 10 or more"):
+        overfit.main(["--config=configs/demo.py:debug", "--steps=9"])
 
 
 def test_what_to_look_at_is_said():
@@ -83,9 +83,15 @@ def test_what_to_look_at_is_said():
         ),
     ):
         assert re.search(look, verdict(first, last, config))
-        assert not overfit.is_learned(first, last)
-    assert not overfit.is_learned(Figures(1, 2.3, 1.0, 1.0), Figures(2, 2.2, 1.0, 1.0)), "right by chance"
-    assert overfit.is_learned(Figures(1, 2.3, 0.1, 1.0), Figures(90, 1.1, 1.0, 1.0))
+
+
+def test_a_batch_is_learned_when_it_is_named_right_for_a_while_and_the_loss_has_fallen():
+    first = Figures(1, 4.0, 0.1, 1.0)
+    right = [Figures(step, 3.0, 1.0, 1.0) for step in range(20, 30)]
+    assert overfit.is_learned(first, right)
+    assert not overfit.is_learned(first, right[1:])
+    assert not overfit.is_learned(first, [right[0]._replace(top1=0.9), *right[1:]])
+    assert not overfit.is_learned(first, [*right[:-1], right[-1]._replace(loss=3.1)])
 
 
 def test_the_rate_neither_decays_nor_stays_in_the_warm_up():
