@@ -14,7 +14,7 @@ from rgbd_jax.data.builders.custom import Custom
 from rgbd_jax.data.builders.nw_ucla import NwUcla
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.sound_clips import BLANK_SPREAD, FaultyClip, FrameCheck, check_joints, check_shape
-from rgbd_jax.errors import OutsideError
+from rgbd_jax.errors import OutsideError, UserError
 
 FRAMES = 6
 LABELS = "allowed are 0 to"
@@ -317,3 +317,66 @@ def test_a_jpeg_is_whole_whatever_stands_before_and_behind_the_picture():
     for cut_off in (whole[:-2], half_zeros(whole), half_zeros(with_thumbnail(whole)), whole[:2] + bytes(99)):
         with pytest.raises(ValueError, match="cut off"):
             images.decode(cut_off, images.COLOUR)
+
+
+# ---------------------------------------------------------------------- preparation
+
+
+def prepared(builder, source, data, **options):
+    made = builder(data_dir=data, source=source, **options)
+    made.prepare()
+    return made
+
+
+def test_preparation_finds_nobody_in_a_skeleton(write_clip, tmp_path):
+    source, data = tmp_path / "source", tmp_path / "data"
+    rng = np.random.default_rng(0)
+    for name in ("a01_s01_e00_v01", "a01_s01_e01_v01", "a01_s01_e00_v03"):
+        write_clip(source, name, rng.normal(size=(9, 20, 3)))
+    nobody = write_clip(source, "a02_s01_e00_v01", np.zeros((9, 20, 3)))
+    found = f"{nobody}: all joints of all 9 frames are 0; somebody must be there"
+    with pytest.raises(UserError, match=f"^{re.escape(found)}$"):
+        prepared(NwUcla, source, data)
+    assert not data.exists() or not list(data.iterdir())
+    assert NwUcla(data_dir=data, source=source).check() == [found]
+    made = prepared(NwUcla, source, data, on_error="skip")
+    assert made.warnings == [f"{found}; the clip is left out"]
+    assert len(loader.open_split("nw_ucla", data, "train")) == 2
+
+
+def test_preparation_finds_the_faults_of_video_in_the_source(tmp_path):
+    source, data = tmp_path / "source", tmp_path / "data"
+    write_list(source / "classes.txt", ["wave", "clap hands"])
+    sound, black, sizes, no_depth, cut_off, label = names = [
+        "sound", "black", "sizes", "no_depth", "cut_off", "label"
+    ]  # fmt: skip
+    for name in names:
+        write_folder(source / "rgb" / name, "%06d.jpg", 0, FRAMES)
+        for place in range(FRAMES):
+            depth = np.linspace(500, 4000, 24 * 32).astype(np.uint16).reshape(24, 32)
+            write_image(source / "depth" / name / f"{place:06d}.png", depth * (name != no_depth))
+    for place in range(FRAMES):
+        (source / "rgb" / black / f"{place:06d}.jpg").write_bytes(BLACK)
+    (source / "rgb" / sizes / "000003.jpg").write_bytes(jpeg(16, 30))
+    path = source / "rgb" / cut_off / "000005.jpg"
+    path.write_bytes(half_zeros(path.read_bytes()))
+    lines = [f"{name} {FRAMES} {7 if name == label else 1}" for name in names]
+    write_list(source / "dataset_splits" / "train.txt", lines)
+    listed = source / "dataset_splits" / "train.txt"
+    faults = [
+        f"{listed}, line 2: rgb: each of 6 frames is of one colour or one depth, such as black; one that"
+        " shows something is needed",
+        f"{listed}, line 3: rgb, frame 3: found 30×16; 32×24 is needed, the size of the clip's first",
+        f"{listed}, line 4: depth: each of 6 frames is of one colour or one depth, such as black; one that"
+        " shows something is needed",
+        f"{listed}, line 5: {path}: cannot be decoded (it is cut off, the end of the JPEG is missing)",
+        f"{listed}, line 6: found label 7; allowed are 0 to 1",
+    ]
+    assert Custom(data_dir=data, source=source).check() == faults
+    with pytest.raises(UserError, match=f"^{re.escape(faults[0])}$"):
+        prepared(Custom, source, data)
+    made = prepared(Custom, source, data, on_error="skip")
+    assert made.warnings == [f"{fault}; the clip is left out" for fault in faults]
+    split = loader.open_split("custom", data, "train", num_frames=FRAMES)
+    (batch,) = loader.evaluation_batches(split, batch_size=1)
+    assert batch["id"].tolist() == [sound]
