@@ -3,6 +3,7 @@
 import os
 import re
 
+import jax
 import pytest
 from test_configs import FILES
 
@@ -112,5 +113,6 @@ def test_the_steps_that_are_printed_grow():
 @pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
 def test_each_config_learns_a_batch_at_debug_size(file, tmp_path, capsys):
-    overfit.main([f"--config={file}:debug", f"--config.data.data_dir={tmp_path}"])
+    with jax.numpy_dtype_promotion("standard"):  # Optax's Adam needs it
+        overfit.main([f"--config={file}:debug", f"--config.data.data_dir={tmp_path}"])
     assert "learned by heart" in capsys.readouterr().out

@@ -62,7 +62,7 @@ class ClipErrors:
         """Take note of a faulty clip of a split of so many clips.
 
         Raises:
-          OutsideError: it must not be left out, or too many would be; or the file cannot be written.
+          OutsideError: it must not be left out, too many would be, or all are; or the file cannot be written.
         """
         if self._on_error == "fail":
             raise OutsideError(f"{reason}; with data.on_error=skip it is left out, see data.max_unreadable")
@@ -72,6 +72,8 @@ class ClipErrors:
             start = _OVERWRITE if sys.stderr.isatty() else ""
             tqdm.write(f"{start}warning: {reason}; the clip is left out", file=sys.stderr)
         count = len(self._steps)
+        if count == of:
+            raise OutsideError(f"none of {of} clips can be used, the last one: {reason}")
         if count / of > self._max_share:
             raise OutsideError(
                 f"{count} of {of} clips cannot be used, the last one: {reason};"
@@ -85,8 +87,8 @@ class ClipErrors:
             with self._path.open("a+b") as file:
                 file.seek(0)
                 written = file.read()
-                # Where the run was killed the last line may have no end.
-                file.truncate(written.rfind(b"\n") + 1)
+                if not written.endswith(b"\n"):  # the run was killed, or nothing is there yet
+                    file.truncate(written.rfind(b"\n") + 1)
                 file.write(json.dumps(line).encode() + b"\n")
         except OSError as error:
             raise OutsideError(f"{self._path}: cannot be written ({error.strerror or error})") from error

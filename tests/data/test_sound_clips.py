@@ -268,6 +268,18 @@ def test_the_share_of_faulty_clips_is_limited(splits, data_set):
     )
 
 
+@pytest.mark.parametrize("data_set", FAULTS)
+def test_a_split_of_which_nothing_is_left_ends_what_reads_it(splits, data_set):
+    """A stream without end would be waited for for ever."""
+    faulty = splits[data_set].take(range(len(FAULTS[data_set])))
+    for batches in (
+        loader.training_batches(faulty, batch_size=2, seed=1, errors=ClipErrors("skip")),
+        loader.evaluation_batches(faulty, batch_size=2, errors=ClipErrors("skip")),
+    ):
+        with pytest.raises(OutsideError, match=f"^none of {len(faulty)} clips can be used, the last one: "):
+            list(batches)
+
+
 def test_what_real_data_holds_is_sound():
     joints = np.zeros((4, 2, 25, 3), np.float32)
     joints[2, 0, 3, 1] = 1e-6  # one joint of one of two people, once
