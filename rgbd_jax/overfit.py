@@ -75,6 +75,7 @@ def main(argv: list[str]) -> None:
             first = first or figures
             recent.append(figures)
             if figures.step in shown:
+                progress.close()
                 print(figures, flush=True)
             else:
                 progress.show(figures.step, 0, {"loss": figures.loss, "top1": figures.top1})
