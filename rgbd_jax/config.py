@@ -23,11 +23,12 @@ from rgbd_jax.defaults import defaults_of
 from rgbd_jax.errors import UserError
 
 # A run may be gone on with although these differ: they change where it stops and what it reports, not what it
-# computes. With another `data.on_error` or `data.max_unreadable` a run that unreadable clips ended can leave
-# them out.
+# computes. With another `data.on_error` or `data.max_unreadable` a run that faulty clips ended can leave them
+# out.
 FREE_ON_RESUME = (
     "stop_epoch",
     "fsdp",
+    "max_skipped_steps",
     "log_every",
     "visualize",
     "data.data_dir",

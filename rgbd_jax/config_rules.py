@@ -79,6 +79,7 @@ RULES = {
     "fsdp": at_least(1),
     "accumulate": at_least(1),
     "ema_decay": BELOW_ONE,
+    "max_skipped_steps": at_least(1),
     "log_every": at_least(1),
     "checkpoint_every": at_least(1),
     "visualize": at_least(0),

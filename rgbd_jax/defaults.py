@@ -24,6 +24,7 @@ def general_config() -> ConfigDict:
     config.fsdp = 1  # devices that share one copy of the parameters
     config.accumulate = 1  # parts of a batch that go through the network one after the other
     config.ema_decay = 0.0  # of the moving average of the parameters, which is then evaluated; 0: none
+    config.max_skipped_steps = 10  # in a row, whose loss or gradient is not finite, before the run ends
     config.log_every = 10  # steps
     config.checkpoint_every = 200  # steps; a checkpoint is also saved after each epoch
     config.visualize = 0  # samples whose pictures --mode=eval draws
@@ -37,7 +38,7 @@ def general_config() -> ConfigDict:
     data.repeat = 1  # how often an epoch shows each sample
     data.limit = 0  # take only the first samples of each split; 0: all
     data.num_workers = 0  # processes that read; 0: up to four threads of this one
-    data.on_error = "fail"  # what to do about an unreadable sample
+    data.on_error = "fail"  # what to do about a faulty sample
     data.max_unreadable = 0.01  # share of a split that may be left out
 
     config.optimizer = optimizer = ConfigDict()

@@ -7,6 +7,7 @@ joins network, input and loss.
 """
 
 import itertools
+import math
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -47,8 +48,6 @@ from rgbd_jax.training.state import TrainState
 from rgbd_jax.training.throughput import Throughput
 from rgbd_jax.training.transfer import find_start, start_from
 
-GIVE_UP_AFTER = 10  # steps in a row that are not finite
-
 
 def train(config: ConfigDict, workdir: Path) -> None:
     """Train as `config` says, in `workdir`; go on from its newest checkpoint if it holds the same experiment.
@@ -64,7 +63,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
     training = open_training_split(data)
     validation = open_configured_split(data, data.eval_split)
     epoch_steps = steps_per_epoch(training, batch_size=config.batch_size, repeat=data.repeat)
-    unreadable, unreadable_in_validation = (
+    faulty, faulty_in_validation = (
         ClipErrors(data.on_error, workdir / "data_errors.jsonl", split, max_share=data.max_unreadable)
         for split in (data.train_split, data.eval_split)
     )
@@ -76,7 +75,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
         repeat=data.repeat,
         process_index=jax.process_index(),
         process_count=jax.process_count(),
-        errors=unreadable,
+        errors=faulty,
     )
     loader = {"num_workers": data.num_workers, "processes": jax.process_count(), **training.identity}
 
@@ -84,7 +83,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
     experiment = Experiment.build(config, training, epoch_steps, mesh)
     task, plateau = experiment.task, experiment.plateau
     train_step = experiment.compiled_step()
-    score = make_scorer(config, task, experiment.network, validation, mesh, unreadable_in_validation)
+    score = make_scorer(config, task, experiment.network, validation, mesh, faulty_in_validation)
     state = experiment.initial_state()
 
     # ------------------------------------------------------------------ a new run, or where to go on
@@ -157,7 +156,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
             epoch = (step - 1) // epoch_steps
             with stop.at_once(partial(last_words, step, batches.get_state())):
                 validated = summary(score(state.eval_params, state.batch_stats, epoch))
-            validated |= {"data_errors": len(unreadable_in_validation.ids)}
+            validated |= {"data_errors": faulty_in_validation.count()}
             log.write("epoch", "valid", step, epoch, **validated)
             checkpoints.add_validation(step, validated[BEST_METRIC])
             return validated
@@ -182,6 +181,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 state = told_plateau(epoch, figure)
             for step in range(first_step + 1, last_step + 1):
                 epoch = (step - 1) // epoch_steps
+                faulty.step = faulty_in_validation.step = step
                 with stop.at_once(partial(last_words, step - 1, batches.get_state())):
                     clips = throughput.fetch(batches)
                 batch = sharding.put_batch(clips, mesh)
@@ -208,8 +208,9 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     progress.show(step, epoch, row)
                 if epoch_ends:
                     sums = floats(state.sums)
-                    row = {name: sums[name] / max(sums["count"], 1) for name in task.reported}
-                    row |= {"skipped": sums["skipped"], "data_errors": len(unreadable.ids)}
+                    # Where no step was finite there is no mean.
+                    row = {name: sums[name] / (sums["count"] or math.nan) for name in task.reported}
+                    row |= {"skipped": sums["skipped"], "data_errors": faulty.count()}
                     row |= {"lr": float(figures["lr"])} | throughput.since("epoch")
                     log.write("epoch", "train", step, epoch, **row)
                 if saves:
@@ -224,7 +225,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     throughput.restart()
                     state = told_plateau(epoch, validated[BEST_METRIC])
                 if logs or epoch_ends:
-                    give_up_if_stuck(int(state.skipped_in_row), step)
+                    give_up_if_stuck(int(state.skipped_in_row), config.max_skipped_steps, step)
 
 
 class Step(NamedTuple):
@@ -278,7 +279,10 @@ def floats(figures: Figures) -> dict[str, float]:
     return {name: float(value) for name, value in figures.items()}
 
 
-def give_up_if_stuck(skipped_in_row: int, step: int) -> None:
-    """Raise an OutsideError when `GIVE_UP_AFTER` steps or more, one after the other, were not finite."""
-    if skipped_in_row >= GIVE_UP_AFTER:
-        raise OutsideError(f"loss or gradient were not finite in {skipped_in_row} steps up to step {step}")
+def give_up_if_stuck(skipped_in_row: int, allowed: int, step: int) -> None:
+    """Raise an OutsideError when so many steps or more, one after the other, were not finite."""
+    if skipped_in_row >= allowed:
+        raise OutsideError(
+            f"loss or gradient were not finite in {skipped_in_row} steps up to step {step};"
+            f" config.max_skipped_steps={allowed} ends a run then"
+        )

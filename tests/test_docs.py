@@ -32,6 +32,7 @@ MODULES = (
     "rgbd_jax.convert",
     "rgbd_jax.export",
     "rgbd_jax.bench",
+    "rgbd_jax.overfit",
 )
 # Those that need no config, having a checkpoint or none.
 WITHOUT_CONFIG = {f"rgbd_jax.{name}" for name in ("predict", "prepare", "embed", "ensemble", "export")}

@@ -2,22 +2,27 @@
 
 import contextlib
 import json
+import shutil
+import struct
 
 import jax
 import numpy as np
 import pytest
+from data.faulty_records import cut, rewrite, with_joints, with_label
 from run_folder import rows
+from tensorboardX.proto.event_pb2 import Event
+from untrained_run import save_untrained
 
-from rgbd_jax.config import load_file, override
+from rgbd_jax.config import ConfigArguments, load_file, override
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import open_split, open_training_split, training_batches
 from rgbd_jax.data.records import Records
 from rgbd_jax.errors import OutsideError, Preempted, UserError
-from rgbd_jax.evaluate import make_scorer
+from rgbd_jax.evaluate import evaluate, make_scorer
 from rgbd_jax.experiment import Experiment
-from rgbd_jax.train import GIVE_UP_AFTER, claim_workdir, train
+from rgbd_jax.train import claim_workdir, train
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import Checkpoints
+from rgbd_jax.training.checkpoint import Checkpoints, resolve
 from rgbd_jax.training.state import named_leaves
 
 EPOCH_STEPS = 2
@@ -197,36 +202,37 @@ def test_stop_epoch_ends_early_with_the_same_schedule_and_is_gone_on_with(config
     assert rows(tmp_path / "stopped") == rows(tmp_path / "straight")
 
 
+class StopsInTheMiddleOfTheSecondEpoch:
+    """In place of SIGTERM: `received` turns true in the third step."""
+
+    asked = 0
+
+    def __init__(self, last_words):
+        del last_words
+
+    def wait_for_steps(self):
+        pass
+
+    def at_once(self, last_words):
+        return contextlib.nullcontext()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    @property
+    def received(self):
+        self.asked += 1
+        return self.asked >= 3
+
+
 def test_a_request_to_stop_saves_and_a_resumed_run_equals_an_undisturbed_one(
     config, tmp_path, one_device, monkeypatch
 ):
     config = override(config, ["--config.ema_decay=0.9"])
     train(config, tmp_path / "straight")
-
-    class StopsInTheMiddleOfTheSecondEpoch:
-        """In place of SIGTERM: `received` turns true in the third step."""
-
-        asked = 0
-
-        def __init__(self, last_words):
-            del last_words
-
-        def wait_for_steps(self):
-            pass
-
-        def at_once(self, last_words):
-            return contextlib.nullcontext()
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        @property
-        def received(self):
-            self.asked += 1
-            return self.asked >= 3
 
     with monkeypatch.context() as patched:
         patched.setattr("rgbd_jax.train.StopRequest", StopsInTheMiddleOfTheSecondEpoch)
@@ -270,7 +276,8 @@ def test_steps_that_are_not_finite_change_nothing_and_are_counted(config):
 def test_many_steps_in_a_row_that_are_not_finite_end_the_run(config, tmp_path, one_device):
     config = override(config, ["--config.schedule.base_lr=1e30", "--config.num_epochs=8"])
     with pytest.raises(
-        OutsideError, match=r"not finite in 1\d steps up to step \d+; the last checkpoint is of step"
+        OutsideError,
+        match=r"not finite in 10 steps .*; config.max_skipped_steps=10 .*; the last checkpoint is of step 10",
     ):
         train(config, tmp_path / "run")
     with Checkpoints(tmp_path / "run" / "checkpoints") as checkpoints:
@@ -278,12 +285,19 @@ def test_many_steps_in_a_row_that_are_not_finite_end_the_run(config, tmp_path, o
     skipped = rows(tmp_path / "run", kind="skipped", split="train")
     # The first step is finite, and leads to parameters that are not any more of use.
     assert [row["step"] for row in skipped] == list(range(2, 2 + len(skipped)))
-    assert len(skipped) >= GIVE_UP_AFTER
+    assert len(skipped) == config.max_skipped_steps == 10
+    # An epoch without a finite step has no mean.
+    assert [row["loss"] is None for row in rows(tmp_path / "run", kind="epoch", split="train")] == (
+        [False] + [True] * 4
+    )
     batches = training_batches(
         open_training_split(config.data), batch_size=config.batch_size, seed=config.seed
     )
     next(batches)
     assert [row["ids"] for row in skipped] == [next(batches)["id"].tolist() for _ in skipped]
+    # With more of them allowed the run is the same experiment.
+    with pytest.raises(OutsideError, match=r"not finite in 12 steps up to step 13; .*max_skipped_steps=12 "):
+        train(override(config, ["--config.max_skipped_steps=12"]), tmp_path / "run")
 
 
 def test_starting_from_nowhere_leaves_nothing_behind(config, tmp_path):
@@ -317,7 +331,7 @@ def test_frozen_norms_keep_their_statistics(config):
 
 
 def damage(monkeypatch, split, index):
-    """Make a record of a split unreadable."""
+    """Make a record of a split one that cannot be read."""
     read = Records.__getitem__
 
     def damaged(self, wanted):
@@ -328,7 +342,7 @@ def damage(monkeypatch, split, index):
     monkeypatch.setattr(Records, "__getitem__", damaged)
 
 
-def test_an_unreadable_clip_ends_a_run_that_can_go_on_without_it(
+def test_a_faulty_clip_ends_a_run_that_can_go_on_without_it(
     config, tmp_path, one_device, monkeypatch, capsys
 ):
     config = override(config, ["--config.num_epochs=2"])
@@ -338,7 +352,7 @@ def test_an_unreadable_clip_ends_a_run_that_can_go_on_without_it(
         train(config, tmp_path / "run")
     config = override(config, ["--config.data.on_error=skip"])
     with pytest.raises(
-        OutsideError, match=r"1 of 16 clips cannot be read.*; data.max_unreadable=0.01 allows"
+        OutsideError, match=r"1 of 16 clips cannot be used.*; data.max_unreadable=0.01 allows"
     ):
         train(config, tmp_path / "run")
     train(override(config, ["--config.data.max_unreadable=0.1"]), tmp_path / "run")
@@ -351,12 +365,93 @@ def test_an_unreadable_clip_ends_a_run_that_can_go_on_without_it(
         assert said.count(f"warning: {place} is damaged; the clip is left out\n") == 1
 
 
-def test_an_unreadable_clip_of_the_validation_ends_a_run_that_says_what_was_saved(
+def test_a_faulty_clip_of_the_validation_ends_a_run_that_says_what_was_saved(
     config, tmp_path, one_device, monkeypatch
 ):
     damage(monkeypatch, "test", 3)
     with pytest.raises(OutsideError, match="record 3 of test is .*; the last checkpoint is of step 2$"):
         train(override(config, ["--config.checkpoint_every=1"]), tmp_path / "run")
+
+
+@pytest.fixture
+def faulty(config, synthetic_data, tmp_path):
+    """The config with faulty clips in both splits, which are left out. An epoch shows 16 of 20 clips."""
+    data = tmp_path / "data"
+    shutil.copytree(synthetic_data / "synthetic", data / "synthetic")
+    nan, nobody = (
+        with_joints(lambda numbers, value=value: [value] * len(numbers)) for value in (np.nan, 0.0)
+    )
+    folder = data / "synthetic" / "1.0.0"
+    rewrite(folder, "train", {1: nan, 6: with_label(10), 9: cut, 14: nobody})
+    rewrite(folder, "test", {0: nan, 7: nobody})
+    overrides = [f"--config.data.data_dir={data}", "--config.data.on_error=skip"]
+    return override(config, [*overrides, "--config.data.limit=20", "--config.data.max_unreadable=0.25"])
+
+
+@pytest.mark.parametrize("num_workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_resumed_run_without_faulty_clips_equals_an_undisturbed_one(
+    faulty, tmp_path, one_device, monkeypatch, num_workers
+):
+    faulty = override(faulty, [f"--config.data.num_workers={num_workers}"])
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    train(faulty, straight)
+    counts = [row["data_errors"] for row in rows(straight, kind="epoch", split="train")]
+    assert counts[0] < counts[-1] == 4, "clips are to be found in a later epoch too"
+    assert [row["data_errors"] for row in rows(straight, kind="epoch", split="valid")] == [2, 2, 2]
+    for split in ("train", "valid"):
+        figures = logged_figures(straight, split)
+        for row in rows(straight, kind="epoch", split=split):
+            assert figures["epoch/data_errors", row["step"]] == row["data_errors"]
+    with monkeypatch.context() as patched:
+        patched.setattr("rgbd_jax.train.StopRequest", StopsInTheMiddleOfTheSecondEpoch)
+        with pytest.raises(Preempted, match="saved after step"):
+            train(faulty, stopped)
+    # As after a kill later than the checkpoint: clips were named since, and one not to the end.
+    written = (straight / "data_errors.jsonl").read_text()
+    (stopped / "data_errors.jsonl").write_text(written + '{"split": "train", "id": "syn')
+    train(faulty, stopped)
+    assert rows(stopped) == rows(straight)
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert len({(line["split"], line["id"]) for line in lines}) == len(lines) == 6
+
+
+def logged_figures(run, split):
+    """The figures in TensorBoard, by their names and steps."""
+    found = {}
+    for path in (run / "tensorboard" / split).iterdir():
+        data, at = path.read_bytes(), 0
+        while at < len(data):  # length, checksum, event, checksum
+            (length,) = struct.unpack_from("<Q", data, at)
+            event = Event.FromString(data[at + 12 : at + 12 + length])
+            found |= {(value.tag, event.step): value.simple_value for value in event.summary.value}
+            at += length + 16
+    return found
+
+
+def test_evaluation_names_the_clips_that_it_left_out(faulty, tmp_path, one_device, capsys):
+    newest = resolve(save_untrained(tmp_path / "run", override(faulty, ["--config.model.stages=(1,1,1)"])))
+    folder, metrics = evaluate(newest, ConfigArguments(None, ()))
+    stored = json.loads((folder / "metrics.json").read_text())
+    source = open_split("synthetic", faulty.data.data_dir, "test").source
+    ids = [record["id"].decode() for record in source][:20]
+    assert stored["skipped"] == metrics["skipped"] == 2
+    assert stored["skipped_ids"] == [ids[0], ids[7]]
+    assert stored["count"] == 18
+    with np.load(folder / "scores.npz") as scores:
+        assert scores["ids"].tolist() == [*ids[1:7], *ids[8:]]
+    said = capsys.readouterr().err
+    for name in stored["skipped_ids"]:
+        assert f"warning: synthetic, split test, clip {name}: cannot be used (" in said
+    few = ConfigArguments(None, ("--config.data.max_unreadable=0.09",))
+    with pytest.raises(
+        OutsideError, match=r"^2 of 20 clips cannot be used.*=0.09 allows.*; nothing was saved$"
+    ):
+        evaluate(newest, few)
+    strict = ConfigArguments(None, ("--config.data.on_error=fail",))
+    with pytest.raises(
+        OutsideError, match=f"clip {ids[0]}: cannot be used .frame 0, person 0, joint 0: x is nan"
+    ):
+        evaluate(newest, strict)
 
 
 def test_a_run_that_is_over_says_so(config, tmp_path, one_device, capsys):

@@ -1,8 +1,9 @@
-"""What is done about clips that cannot be read: the run ends, or goes on without them, and says so."""
+"""What is done about faulty clips: the run ends, or goes on without them, and says so."""
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -16,10 +17,13 @@ _OVERWRITE = "\r\x1b[K"  # a line of progress may stand where a warning is to go
 
 
 class ClipErrors:
-    """Names each unreadable clip of a split once.
+    """Names each faulty clip of a split once.
 
     One object serves all batches of a run, so that what was named in an earlier epoch, or before the run was
     resumed, is not named again.
+
+    Attributes:
+      step: of the training, for which clips are asked for; who trains keeps it up to date.
     """
 
     def __init__(
@@ -27,64 +31,72 @@ class ClipErrors:
     ):
         """
         Args:
-          on_error: `fail`, the first unreadable clip raises an OutsideError; `skip`, it is left out.
-          path: file that gets a line `{"split", "id", "reason"}` for each that is left out; those of the
-            split that it has already count as named. The splits of a run share it.
+          on_error: `fail`, the first faulty clip raises an OutsideError; `skip`, it is left out.
+          path: file that gets a line `{"split", "id", "reason", "step"}` for each that is left out; those of
+            the split that it has already count as named. The splits of a run share it.
           split: what the clips are of.
           max_share: of a split's clips, how many may be left out.
 
         Raises:
           ValueError: `on_error` is something else.
-          UserError: the file holds something else.
+          UserError: the file cannot be read, or holds something else.
         """
         if on_error not in ON_ERROR:
             raise ValueError(f"on_error={on_error!r}: allowed are {', '.join(ON_ERROR)}")
+        self.step = 0
         self._on_error = on_error
         self._path = path
         self._split = split
         self._max_share = max_share
-        self._reasons: dict[str, str] = {}
-        if path is not None and path.is_file():
-            self._reasons = {line["id"]: line["reason"] for line in _read(path) if line["split"] == split}
+        self._steps = _named(path, split) if path is not None and path.is_file() else {}
 
     @property
     def ids(self) -> tuple[str, ...]:
         """The clips that were left out; a record that does not give its id is `record N of SPLIT`."""
-        return tuple(self._reasons)
+        return tuple(self._steps)
+
+    def count(self) -> int:
+        """How many were left out up to this step. A run that goes on may know of some of later steps."""
+        return sum(step <= self.step for step in self._steps.values())
 
     def report(self, clip: str, reason: str, *, of: int) -> None:
-        """Take note of an unreadable clip of a split of so many clips.
+        """Take note of a faulty clip of a split of so many clips.
 
         Raises:
-          OutsideError: it must not be left out, or too many would be; or the file cannot be written.
+          OutsideError: it must not be left out, too many would be, or all are; or the file cannot be written.
         """
         if self._on_error == "fail":
             raise OutsideError(f"{reason}; with data.on_error=skip it is left out, see data.max_unreadable")
-        if clip not in self._reasons:
-            self._reasons[clip] = reason
-            self._write({"split": self._split, "id": clip, "reason": reason})
+        if clip not in self._steps:
+            self._steps[clip] = self.step
+            self._write({"split": self._split, "id": clip, "reason": reason, "step": self.step})
             start = _OVERWRITE if sys.stderr.isatty() else ""
             tqdm.write(f"{start}warning: {reason}; the clip is left out", file=sys.stderr)
-        count = len(self._reasons)
+        count = len(self._steps)
+        if count == of:
+            raise OutsideError(f"none of {of} clips can be used, the last one: {reason}")
         if count / of > self._max_share:
             raise OutsideError(
-                f"{count} of {of} clips cannot be read, the last one: {reason};"
+                f"{count} of {of} clips cannot be used, the last one: {reason};"
                 f" data.max_unreadable={self._max_share} allows no more than that share"
             )
 
-    def _write(self, line: dict[str, str]) -> None:
+    def _write(self, line: dict[str, Any]) -> None:
         if self._path is not None:
             append_line(self._path, json.dumps(line))
 
 
-def _read(path: Path) -> list[dict[str, str]]:
-    """The lines of a file of unreadable clips. UserError if one is something else."""
-    found = []
-    for number, text in enumerate(whole_lines(path), start=1):
+def _named(path: Path, split: str) -> dict[str, int]:
+    """The clips of a split that a file names, each with its step. UserError if the file is no such."""
+    named = {}
+    for number, line in enumerate(whole_lines(path), start=1):
         try:
-            line = json.loads(text)
-            _ = line["split"], line["id"], line["reason"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{path}, line {number}: names no unreadable clip: {text[:60]!r}") from error
-        found.append(line)
-    return found
+            row = json.loads(line)
+            if row["split"] == split:
+                # Absent: written before steps were.
+                named[row["id"]] = row.get("step", 0) + 0
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(
+                f"{path}, line {number}: is no line about a clip: {line[:60]!r}; remove it"
+            ) from error
+    return named

@@ -10,6 +10,9 @@ KINDS = {COLOUR: "in colours of 8 bits", DEPTH: "measured, of 16 bits"}
 
 JPEG_QUALITY = 95
 
+# What begins and ends a JPEG file, and what begins the picture in it, where the end cannot occur by chance.
+_JPEG_START, _JPEG_PICTURE, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+
 # What cannot be decoded is named by those who asked for it.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
@@ -29,6 +32,8 @@ def decode(encoded: bytes, channels: int) -> np.ndarray:
     """
     if not encoded:
         raise ValueError("it is empty")
+    if encoded.startswith(_JPEG_START) and not _ends(encoded):
+        raise ValueError("it is cut off, the end of the JPEG is missing")
     # A camera's note on how it was held is not applied, as in the published loader.
     flags = (
         cv2.IMREAD_UNCHANGED if channels == DEPTH else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -44,6 +49,24 @@ def decode(encoded: bytes, channels: int) -> np.ndarray:
             raise ValueError(f"found {image.dtype} {image.shape}; 16 bits and one channel are needed")
         return image[..., None]
     return image
+
+
+def _ends(encoded: bytes) -> bool:
+    """Whether the picture of a JPEG file has an end, maybe with other bytes behind it.
+
+    Without one, as in a file whose end a crash left as zeros, the rest of the picture is decoded to grey.
+    """
+    if encoded.endswith(_JPEG_END):
+        return True
+    # What stands before the picture is in segments, which begin with a marker and their length. One of them
+    # may hold a small picture with an end of its own.
+    place = len(_JPEG_START)
+    while (marker := encoded[place : place + 2]) != _JPEG_PICTURE:
+        length = int.from_bytes(encoded[place + 2 : place + 4])
+        if not marker.startswith(b"\xff") or length < 2:
+            return False
+        place += 2 + length
+    return _JPEG_END in encoded[place:]
 
 
 def encode_jpeg(image: np.ndarray) -> bytes:

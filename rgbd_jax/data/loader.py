@@ -2,7 +2,10 @@
 
 The order of the samples and the random number each one carries depend on the seed alone: not on the number
 of workers, nor on the number of processes, which share every global batch by rows. Only where clips are left
-out because they cannot be read does the place of those after them depend on both.
+out because they are faulty does the place of those after them depend on the number of processes.
+
+Faults are found where a clip is read, in a worker if there are some. There it becomes a row that says why,
+which the process that trains or evaluates takes out and reports: all is said and counted in one place.
 """
 
 import dataclasses
@@ -17,13 +20,17 @@ from rgbd_jax.data.builders import BUILDERS, builder_class, reading_of
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.held_out import without_classes
 from rgbd_jax.data.records import Record
-from rgbd_jax.data.split import Row, Split, UnreadableClip
+from rgbd_jax.data.sound_clips import FaultyClip, check_label
+from rgbd_jax.data.split import Row, Split
 from rgbd_jax.errors import OutsideError, UserError
 
 Batch = dict[str, np.ndarray]
 
 # Read by threads where there are no workers; decoding lets them run side by side.
 READ_THREADS = min(4, os.cpu_count() or 1)
+
+# In place of a record, where the last batch of an evaluation needs more than there are.
+_PADDING: Record = {"id": b"", "label": 0, "mask": False}
 
 
 def is_prepared(name: str, data_dir: str | os.PathLike) -> bool:
@@ -104,8 +111,8 @@ def training_batches(
       repeat: how many copies of the split make an epoch.
       process_index: which rows: the global batch is the processes' rows one after another.
       process_count: how many processes share the global batch.
-      errors: what is done about clips that cannot be read; without it, they end the run. Clips that are left
-        out are missing from the order before batches are cut from it: batches stay full.
+      errors: what is done about faulty clips; without it, they end the run. Clips that are left out are
+        missing from the order before batches are cut from it: batches stay full.
 
     Returns:
       An iterator over dicts of arrays of B = batch_size / process_count rows: what the data set's `clip_row`
@@ -116,7 +123,7 @@ def training_batches(
 
     Raises:
       UserError: the batch is larger than an epoch or does not divide among the processes.
-      OutsideError: when a clip that must not be left out cannot be read.
+      OutsideError: when a clip that must not be left out is faulty.
     """
     steps = steps_per_epoch(split, batch_size=batch_size, repeat=repeat)
     rows = _local_rows(batch_size, process_count)
@@ -159,57 +166,65 @@ class DrawSeed(grain.transforms.RandomMap):
 
 @dataclasses.dataclass(frozen=True)
 class ToRow(grain.transforms.Map):
-    """Turns a record into one row of a batch; one that cannot be read into `id` and `unreadable`, why."""
+    """Turns a record into one row of a batch; that of a faulty clip into `id` and `fault`, which says why."""
 
     split: Split
 
     def map(self, record: Record) -> Row:
         name = record["id"].decode()
-        if "unreadable" in record:
-            return {"id": np.str_(name), "unreadable": np.str_(record["unreadable"])}
+        if "fault" in record:
+            return {"id": np.str_(name), "fault": np.str_(record["fault"])}
+        if not record.get("mask", True):
+            return _padding_row(self.split)
         try:
-            clip = self.split.clip_row(record)
-        except UnreadableClip as error:
-            reason = f"{self.split.name}, split {self.split.split}, clip {name}: cannot be read ({error})"
-            return {"id": np.str_(name), "unreadable": np.str_(reason)}
-        return {
-            **clip,
-            "label": np.int32(record["label"]),
-            "seed": np.uint32(record.get("seed", 0)),
-            "mask": np.bool_(record.get("mask", True)),
-            "id": np.str_(name),
-        }
+            check_label(record["label"], self.split.num_classes)
+            clip = self.split.sound_row(record)
+        except FaultyClip as fault:
+            reason = f"{self.split.name}, split {self.split.split}, clip {name}: cannot be used ({fault})"
+            return {"id": np.str_(name), "fault": np.str_(reason)}
+        return row_of(record, clip)
+
+
+def row_of(record: Record, clip: Row) -> Row:
+    """The row of a batch with this clip of a record."""
+    return {
+        **clip,
+        "label": np.int32(record["label"]),
+        "seed": np.uint32(record.get("seed", 0)),
+        "mask": np.bool_(record.get("mask", True)),
+        "id": np.str_(record["id"].decode()),
+    }
 
 
 @dataclasses.dataclass(frozen=True)
 class LeaveOut(grain.transforms.Filter):
-    """Leaves out the rows that could not be read, of a split of so many clips."""
+    """Leaves out the rows of faulty clips, of a split of so many clips."""
 
     errors: ClipErrors
     num_clips: int
 
     def filter(self, row: Row) -> bool:
-        if "unreadable" in row:
-            self.errors.report(str(row["id"]), str(row["unreadable"]), of=self.num_clips)
-        return "unreadable" not in row
+        if "fault" in row:
+            self.errors.report(str(row["id"]), str(row["fault"]), of=self.num_clips)
+        return "fault" not in row
 
 
 @dataclasses.dataclass(frozen=True)
 class Blank(grain.transforms.Map):
-    """Puts a row of zeros, as padding is, in the place of one that could not be read."""
+    """Puts a row of zeros, as padding is, in the place of one of a faulty clip."""
 
     errors: ClipErrors
     split: Split
 
     def map(self, row: Row) -> Row:
-        if "unreadable" not in row:
+        if "fault" not in row:
             return row
-        self.errors.report(str(row["id"]), str(row["unreadable"]), of=len(self.split))
-        return ToRow(self.split).map(_padding(self.split))
+        self.errors.report(str(row["id"]), str(row["fault"]), of=len(self.split))
+        return _padding_row(self.split)
 
 
 class _Guarded:
-    """The records of a split, followed by padding up to a given length; damaged ones say why they are."""
+    """The records of a split, then padding up to a given length; for a damaged one, what is wrong with it."""
 
     def __init__(self, split: Split, length: int):
         self._split = split
@@ -220,12 +235,12 @@ class _Guarded:
 
     def __getitem__(self, index: int) -> Record:
         if index >= len(self._split):
-            return _padding(self._split)
+            return _PADDING
         try:
             return self._split.source[index]
         except OutsideError as error:
             name = f"record {index} of {self._split.split}"
-            return {"id": name.encode(), "unreadable": str(error)}
+            return {"id": name.encode(), "fault": str(error)}
 
 
 class _ProcessRows(grain.MapDataset[Row]):
@@ -245,8 +260,8 @@ class _ProcessRows(grain.MapDataset[Row]):
         return self._parent[(batch * self._process_count + self._process_index) * self._rows + row]
 
 
-def _padding(split: Split) -> Record:
-    return {"id": b"", "label": 0, "mask": False, **split.empty_clip()}
+def _padding_row(split: Split) -> Row:
+    return row_of(_PADDING, split.clip_row(split.empty_clip()))
 
 
 def _local_rows(batch_size: int, process_count: int) -> int:

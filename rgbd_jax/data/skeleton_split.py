@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from rgbd_jax.data.records import Record
+from rgbd_jax.data.sound_clips import check_joints, check_shape
 from rgbd_jax.data.split import Row, Split
 
 
@@ -33,6 +34,15 @@ class SkeletonSplit(Split):
         if self.repeats_lone_body and num_bodies == 1:
             padded[:num_frames] = joints  # of each body
         return {"joints": padded, "num_frames": np.int32(num_frames)}
+
+    def sound_row(self, record: Record) -> Row:
+        """See `clip_row`; the clip fits the data set, is finite, and somebody is there."""
+        joints = record["joints"]
+        check_shape(
+            joints, max_frames=self.max_frames, num_bodies=self.num_bodies, num_joints=self.num_joints
+        )
+        check_joints(joints)
+        return self.clip_row(record)
 
     def empty_clip(self) -> Record:
         return {"joints": np.zeros((0, self.num_bodies, self.num_joints, 3), np.float32)}

@@ -12,10 +12,6 @@ from rgbd_jax.data.records import Record
 Row = dict[str, np.ndarray]
 
 
-class UnreadableClip(Exception):
-    """A clip whose record was read but cannot be made a row; the message says why."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Split(abc.ABC):
     """What all data sets have; what a clip consists of is known to the subclass of its modality.
@@ -69,7 +65,15 @@ class Split(abc.ABC):
         Where something is to be drawn, `record["seed"]` decides; it is absent in evaluation.
 
         Raises:
-          UnreadableClip: it cannot be decoded.
+          FaultyClip: it cannot be decoded.
+        """
+
+    @abc.abstractmethod
+    def sound_row(self, record: Record) -> Row:
+        """The `clip_row` of a record of the data set, once it is known to be sound.
+
+        Raises:
+          FaultyClip: it is not, see `data.sound_clips`.
         """
 
     @abc.abstractmethod

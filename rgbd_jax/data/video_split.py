@@ -9,7 +9,8 @@ import numpy as np
 from rgbd_jax.data import images
 from rgbd_jax.data.records import Record
 from rgbd_jax.data.sampling import sample_frames
-from rgbd_jax.data.split import Row, Split, UnreadableClip
+from rgbd_jax.data.sound_clips import FaultyClip, FrameCheck, check_lengths
+from rgbd_jax.data.split import Row, Split
 from rgbd_jax.errors import UserError
 
 
@@ -60,10 +61,14 @@ class VideoSplit(Split):
     Attributes:
       num_frames: T, how many frames of a clip are sampled.
       formats: the frames of each modality that is read, over all splits of the data set.
+      cut_out: modalities whose frames were cut out about people, so that a clip has some of several sizes.
+      masked: modalities that are 0 where nobody was found, in all frames perhaps.
     """
 
     num_frames: int
     formats: Formats
+    cut_out: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -78,12 +83,29 @@ class VideoSplit(Split):
         """Sampled frames, zeros beyond the border of those that are smaller than the largest.
 
         In training the frames are drawn with the random number of the record, in evaluation each is the
-        middle one of its segment; all modalities show the same frames.
+        middle one of its segment; all modalities show the same frames. Those of a clip have one size, unless
+        they were cut out one by one.
 
         Returns:
           For each modality uint8 (T, H, W, 3) or uint16 (T, H, W, 1), and `<modality>_size` int32 (T, 2),
           height and width of each frame; `length` int32, how many frames the recording has.
         """
+        return self._decoded(record, FrameCheck(self.cut_out, self.masked))
+
+    def sound_row(self, record: Record) -> Row:
+        """See `clip_row`; the modalities have equally many frames, and of those that are sampled of each one
+        shows something."""
+        check_lengths({modality: len(record[modality]) for modality in self.formats})
+        check = FrameCheck(self.cut_out, self.masked)
+        row = self._decoded(record, check)
+        check.end()
+        return row
+
+    def empty_clip(self) -> Record:
+        return {modality: [] for modality in self.formats}
+
+    def _decoded(self, record: Record, check: FrameCheck) -> Row:
+        """The row of a clip, whose sampled frames `check` sees."""
         available = min(len(record[modality]) for modality in self.formats)
         numbers = []
         if available:
@@ -99,13 +121,16 @@ class VideoSplit(Split):
                     continue
                 try:
                     frame = images.decode(record[modality][number], frame_format.channels)
-                    height, width, _ = frame.shape
-                    frames[place, :height, :width] = frame
-                except ValueError as error:  # also a frame larger than the largest
-                    raise UnreadableClip(f"{modality}, frame {number}: {error}") from error
+                except ValueError as error:
+                    raise FaultyClip(f"{modality}, frame {number}: {error}") from error
+                check.add(modality, number, frame)
+                height, width, _ = frame.shape
+                if height > frame_format.height or width > frame_format.width:
+                    raise FaultyClip(
+                        f"{modality}, frame {number}: found {width}×{height}; at most"
+                        f" {frame_format.width}×{frame_format.height} is needed, the data set's largest"
+                    )
+                frames[place, :height, :width] = frame
                 sizes[place] = height, width
             row |= {modality: frames, f"{modality}_size": sizes}
         return row
-
-    def empty_clip(self) -> Record:
-        return {modality: [] for modality in self.formats}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rgbd_jax.data.loader import Batch, ToRow
+from rgbd_jax.data.loader import Batch, row_of
 from rgbd_jax.data.records import Record
 from rgbd_jax.data.split import Split
 from rgbd_jax.data.video_split import Formats
@@ -88,5 +88,5 @@ def check_fps(fps: float) -> None:
 
 def batch_of_one(split: Split, clip: Record) -> Batch:
     """The batch that evaluation would make of a record with this clip."""
-    row = ToRow(split).map({"id": b"", "label": 0, **clip})
+    row = row_of({"id": b"", "label": 0}, split.clip_row(clip))
     return {name: np.asarray(value)[None] for name, value in row.items()}

@@ -15,6 +15,7 @@ from rgbd_jax.data.formats.frame_folder import ENDINGS, FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
 from rgbd_jax.data.joint_files import JOINT_FILES
 from rgbd_jax.data.loader import Batch
+from rgbd_jax.data.sound_clips import FaultyClip, FrameCheck, check_lengths
 from rgbd_jax.data.video_split import FrameFormat, VideoSplit
 from rgbd_jax.errors import UserError
 from rgbd_jax.recordings.given import Given
@@ -39,6 +40,8 @@ class VideoReader(Reader):
             class_names=class_names,
             num_frames=data.num_frames,
             formats=dict.fromkeys(self.modalities, FrameFormat(0, 0, images.COLOUR)),
+            cut_out=self._builder.CUT_OUT,
+            masked=self._builder.MASKED,
         )
 
     def read(self, given: Any, fps: float | None = None) -> Recording:
@@ -88,15 +91,19 @@ class VideoReader(Reader):
                 f" {len(self.modalities)} are needed"
             )
         clip, formats = {}, {}
+        check = FrameCheck(masked=self._builder.MASKED)
         for name, array in zip(self.modalities, map(np.asarray, arrays), strict=True):
             frames = check_frames(array, name)
+            for number, frame in enumerate(frames):
+                check.add(name, number, frame)
             formats[name] = FrameFormat(*frames.shape[1:])
             encode = images.encode_png if formats[name].channels == images.DEPTH else images.encode_jpeg
             clip[name] = list(map(encode, frames))
-        lengths = {name: len(frames) for name, frames in clip.items()}
-        if len(set(lengths.values())) > 1:
-            found = " and ".join(f"{length} frames of {name}" for name, length in lengths.items())
-            raise UserError(f"the arrays: found {found}; equally many are needed")
+        try:
+            check_lengths({name: len(frames) for name, frames in clip.items()})
+            check.end()
+        except FaultyClip as fault:
+            raise UserError(f"the array: {fault}") from fault
         return Recording("the array", clip, FPS if fps is None else fps, formats)
 
 

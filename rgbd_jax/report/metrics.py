@@ -87,7 +87,7 @@ def samples_line(figures: Mapping[str, Any]) -> str:
     """Of how many samples the figures of `metrics.json` are, in words, and what is amiss with some."""
     parts = [f"{figures['count']:,} samples"]
     if figures.get("skipped"):
-        parts.append(f"{figures['skipped']:,} more were left out as unreadable")
+        parts.append(f"{figures['skipped']:,} more were left out as faulty")
     if figures.get("not_finite"):
         parts.append(f"the scores of {figures['not_finite']:,} are not finite, which counts as mistakes")
     return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""Batches of video: what is in them, that only what is sampled is decoded, and what unreadable clips do."""
+"""Batches of video: what is in them, that only what is sampled is decoded, and what faulty clips do."""
 
 import json
 
@@ -9,7 +9,7 @@ from data.video_files import number_of, write_folder, write_list
 from rgbd_jax.data import images, loader
 from rgbd_jax.data.builders.nvgesture import Nvgesture
 from rgbd_jax.data.clip_errors import ClipErrors
-from rgbd_jax.data.split import UnreadableClip
+from rgbd_jax.data.sound_clips import FaultyClip
 from rgbd_jax.errors import OutsideError
 
 LENGTHS = [1, 3, 6, 9, 12, 20, 16]
@@ -149,21 +149,21 @@ def test_only_sampled_frames_are_decoded(video_data, monkeypatch):
 def test_a_frame_larger_than_the_largest_is_unreadable(video_data):
     split = opened(video_data, modalities=("rgb",))
     larger = images.encode_jpeg(np.zeros((32, 32, 3), np.uint8))
-    with pytest.raises(UnreadableClip, match="rgb, frame 0: .*32"):
+    with pytest.raises(FaultyClip, match="rgb, frame 0: .*32"):
         split.clip_row({"rgb": [larger]})
 
 
 @pytest.mark.parametrize("make", [loader.training_batches, loader.evaluation_batches])
-def test_an_unreadable_clip_ends_the_run_by_default(broken, make):
+def test_a_faulty_clip_ends_the_run_by_default(broken, make):
     extra = {"seed": 1} if make is loader.training_batches else {}
     with pytest.raises(
-        OutsideError, match=f"nvgesture, split train, clip {BROKEN}: cannot be read .rgb, frame 0: it is cut"
+        OutsideError, match=f"nvgesture, split train, clip {BROKEN}: cannot be used .rgb, frame 0: it is cut"
     ) as raised:
         list(make(broken, batch_size=7, **extra))
     assert "\n" not in str(raised.value)
 
 
-def test_training_can_go_on_without_an_unreadable_clip(broken, tmp_path, capsys):
+def test_training_can_go_on_without_a_faulty_clip(broken, tmp_path, capsys):
     path = tmp_path / "data_errors.jsonl"
     errors = ClipErrors("skip", path, "train", max_share=0.5)
     batches = loader.training_batches(broken, batch_size=3, seed=1, errors=errors)
@@ -175,10 +175,10 @@ def test_training_can_go_on_without_an_unreadable_clip(broken, tmp_path, capsys)
     assert errors.ids == (BROKEN,)
     (line,) = path.read_text().splitlines()
     reason = (
-        f"nvgesture, split train, clip {BROKEN}: cannot be read"
-        " (rgb, frame 0: it is cut off, damaged or no image)"
+        f"nvgesture, split train, clip {BROKEN}: cannot be used"
+        " (rgb, frame 0: it is cut off, the end of the JPEG is missing)"
     )
-    assert json.loads(line) == {"split": "train", "id": BROKEN, "reason": reason}
+    assert json.loads(line) == {"split": "train", "id": BROKEN, "reason": reason, "step": 0}
     assert capsys.readouterr().err == f"warning: {reason}; the clip is left out\n"
     # Resumed, it is not named again.
     again = ClipErrors("skip", path, "train", max_share=0.5)
@@ -198,11 +198,11 @@ def test_each_split_counts_its_own_clips(tmp_path):
         errors.report(f"{split} 2", "cannot be read", of=4)
     again = ClipErrors("skip", path, "test", max_share=0.5)
     assert again.ids == ("test 1", "test 2")
-    with pytest.raises(OutsideError, match="3 of 4 clips cannot be read"):
+    with pytest.raises(OutsideError, match="3 of 4 clips cannot be used"):
         again.report("test 3", "cannot be read", of=4)
 
 
-def test_a_file_of_unreadable_clips_that_cannot_be_written_is_trouble_from_outside(tmp_path):
+def test_a_file_of_faulty_clips_that_cannot_be_written_is_trouble_from_outside(tmp_path):
     errors = ClipErrors("skip", tmp_path / "nowhere" / "data_errors.jsonl", "train", max_share=0.5)
     with pytest.raises(OutsideError, match="data_errors.jsonl: cannot be written .No such file"):
         errors.report("a", "cannot be read", of=4)
@@ -220,7 +220,7 @@ def test_the_clips_that_are_left_keep_their_order_and_their_numbers(broken, vide
     assert np.concatenate([batch["seed"] for batch in got]).tolist() == seeds[kept][:18].tolist()
 
 
-def test_a_stored_state_resumes_exactly_without_the_unreadable_clip(broken):
+def test_a_stored_state_resumes_exactly_without_the_faulty_clip(broken):
     def batches():
         return loader.training_batches(broken, batch_size=3, seed=1, errors=ClipErrors("skip", max_share=0.5))
 
@@ -237,7 +237,7 @@ def test_a_stored_state_resumes_exactly_without_the_unreadable_clip(broken):
             np.testing.assert_array_equal(got[name], batch[name], err_msg=name)
 
 
-def test_evaluation_leaves_an_unreadable_clip_out_of_the_scores(broken):
+def test_evaluation_leaves_a_faulty_clip_out_of_the_scores(broken):
     errors = ClipErrors("skip", max_share=0.5)
     batches = list(loader.evaluation_batches(broken, batch_size=4, errors=errors))
     assert len(batches) == 2
@@ -265,7 +265,7 @@ def test_a_split_of_which_too_many_cannot_be_read_ends_the_run(video_data, monke
 
     monkeypatch.setattr(images, "decode", decode)
     with pytest.raises(
-        OutsideError, match="4 of 7 clips cannot be read, the last one: nvgesture, split train"
+        OutsideError, match="4 of 7 clips cannot be used, the last one: nvgesture, split train"
     ):
         next(loader.training_batches(split, batch_size=3, seed=1, errors=ClipErrors("skip", max_share=0.5)))
 

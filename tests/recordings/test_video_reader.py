@@ -242,7 +242,7 @@ def test_depth_of_the_other_kind_is_refused(tmp_path):
     write_depth(tmp_path / "depth", 9)
     write_video(tmp_path / "a.avi", 9)
     measured, painted = (reader("depth", channels={"depth": kind}) for kind in (images.DEPTH, images.COLOUR))
-    for given in (str(tmp_path / "depth"), np.zeros((2, 8, 9), np.uint16)):
+    for given in (str(tmp_path / "depth"), np.arange(144, dtype=np.uint16).reshape(2, 8, 9)):
         given = parse_given(given) if isinstance(given, str) else given
         assert measured.read(given).formats["depth"].channels == images.DEPTH
         with pytest.raises(
@@ -255,3 +255,19 @@ def test_depth_of_the_other_kind_is_refused(tmp_path):
         UserError, match=r"a.avi: the depth is in colours of 8 bits; that of the training was m"
     ):
         measured.read(given)
+
+
+def test_a_recording_of_nothing_is_refused_a_part_of_nothing_is_not(tmp_path):
+    """What a timeline finds in a dark part is for its reader to judge."""
+    write_folder(tmp_path / "dark", "%06d.jpg", 0, 6)
+    black = images.encode_jpeg(np.zeros((24, 32, 3), np.uint8))
+    for path in (tmp_path / "dark").iterdir():
+        path.write_bytes(black)
+    found = reader("rgb")
+    message = "rgb: each of 6 frames is of one colour or one depth, such as black"
+    for given in (parse_given(str(tmp_path / "dark")), np.zeros((6, 24, 32, 3), np.uint8)):
+        with pytest.raises(UserError, match=message):
+            found.read(given)
+    write_folder(tmp_path / "dark", "%06d.jpg", 6, 1)
+    recording = found.read(parse_given(str(tmp_path / "dark")))
+    assert not found.row(recording.part(0, 6))["rgb"].any()

@@ -135,7 +135,7 @@ def test_scores_that_are_not_finite_are_a_mistake_in_every_figure(bad):
 def test_what_is_amiss_with_samples_is_said():
     assert samples_line({"count": 1234, "skipped": 0}) == "1,234 samples"
     said = samples_line({"count": 188, "skipped": 12, "not_finite": 3})
-    assert said.startswith("188 samples; 12 more were left out as unreadable; the scores of 3 are not finite")
+    assert said.startswith("188 samples; 12 more were left out as faulty; the scores of 3 are not finite")
 
 
 def test_large_scores_do_not_overflow():

@@ -55,6 +55,8 @@ class NtuRgbd(VideoBuilder):
         "colour_size_of_videos": list(COLOUR_SIZE),
         "colour_resize_of_videos": "area",
     }
+    CUT_OUT = ("rgb", "depth")
+    MASKED = ("depth",)  # published are also clips in whose masks nobody is
     LISTS: ClassVar = {
         "frames": {
             f"{protocol.lower()}_{part}": (f"dataset_splits/@{protocol}/{name}.txt",)

@@ -11,6 +11,8 @@ from rgbd_jax.data.builders.builder import Builder
 from rgbd_jax.data.records import damaged, open_records
 from rgbd_jax.data.skeleton_sample import Sample
 from rgbd_jax.data.skeleton_split import SkeletonSplit
+from rgbd_jax.data.sound_clips import FaultyClip, check_joints
+from rgbd_jax.errors import UserError
 
 
 class SkeletonBuilder(Builder, skip_registration=True):
@@ -50,6 +52,14 @@ class SkeletonBuilder(Builder, skip_registration=True):
         """
         del folder, info  # the version that stands in the folder's name does
         return {"class_names": cls.CLASS_NAMES, "num_bodies": cls.NUM_BODIES, "num_joints": cls.NUM_JOINTS}
+
+    def compare(self, sample: Sample, split: str, seen: dict[Any, Any]) -> None:
+        """As of every data set; and the clip is sound."""
+        try:
+            check_joints(sample.joints)
+        except FaultyClip as fault:
+            raise UserError(f"{sample.place}: {fault}") from fault
+        super().compare(sample, split, seen)
 
     def clip_features(self) -> dict[str, tfds.features.FeatureConnector]:
         shape = (None, self.NUM_BODIES, self.NUM_JOINTS, 3)

@@ -18,6 +18,7 @@ from rgbd_jax.data.formats.clip_list import read_lines
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
 from rgbd_jax.data.records import JOINT, damaged, open_records
+from rgbd_jax.data.sound_clips import FaultyClip, FrameCheck, check_lengths
 from rgbd_jax.data.video_split import FrameFormat, VideoSplit, choose_formats
 from rgbd_jax.errors import UserError
 from rgbd_jax.numbered_lines import Line
@@ -101,6 +102,10 @@ class VideoBuilder(Builder, skip_registration=True):
     PREPARATION: ClassVar[dict[str, Any]] = {"jpeg_quality": images.JPEG_QUALITY}
     NEEDS_ALL_SPLITS = False
     READING = ("modalities", "num_frames")
+    # Modalities whose frames are cut out about people one by one, so that a clip has some of several sizes;
+    # and those that are 0 where nobody was found, so that a clip of zeros is no fault.
+    CUT_OUT: ClassVar[tuple[str, ...]] = ()
+    MASKED: ClassVar[tuple[str, ...]] = ()
     READERS = os.cpu_count() or 1
 
     @classmethod
@@ -137,6 +142,8 @@ class VideoBuilder(Builder, skip_registration=True):
             class_names=tuple(class_names),
             num_frames=num_frames,
             formats=choose_formats(prepared, modalities, f"{cls.name} in {folder}"),
+            cut_out=cls.CUT_OUT,
+            masked=cls.MASKED,
         )
 
     @property
@@ -197,18 +204,22 @@ class VideoBuilder(Builder, skip_registration=True):
 
     @classmethod
     def read_files(cls, files: ClipFiles, modalities: Sequence[str]) -> VideoClip:
-        """The clip that lies there. UserError, without the place, if a modality lacks frames."""
+        """The clip that lies there. UserError, without the place, if a frame cannot be read, or the clip is
+        not sound."""
         frames = {modality: [] for modality in modalities}
         formats, without_person = {}, defaultdict(list)
-        for modality, image, encoded, sought_in in cls.frames(files.frames, modalities):
-            frames[modality].append(encoded)
-            formats[modality] = _larger(formats.get(modality), FrameFormat(*image.shape))
-            if sought_in:
-                without_person[modality].append(sought_in)
-        lengths = {modality: len(stored) for modality, stored in frames.items()}
-        if len(set(lengths.values())) > 1:
-            found = " and ".join(f"{length} frames of {modality}" for modality, length in lengths.items())
-            raise UserError(f"found {found}; equally many are needed")
+        check = FrameCheck(cls.CUT_OUT, cls.MASKED)
+        try:
+            for modality, image, encoded, sought_in in cls.frames(files.frames, modalities):
+                check.add(modality, len(frames[modality]), image)
+                frames[modality].append(encoded)
+                formats[modality] = _larger(formats.get(modality), FrameFormat(*image.shape))
+                if sought_in:
+                    without_person[modality].append(sought_in)
+            check_lengths({modality: len(stored) for modality, stored in frames.items()})
+            check.end()
+        except FaultyClip as fault:
+            raise UserError(str(fault)) from fault
         return VideoClip(files.place, files.id, files.class_name, frames, formats, without_person)
 
     def compare(self, sample: VideoClip, split: str, seen: dict[Any, Any]) -> None:

@@ -27,7 +27,9 @@ def source(tmp_path):
 
 def write_depth(folder, count):
     for number in range(count):
-        write_image(folder / f"{number:06d}.png", np.full((20, 30), 1000 + number, np.uint16))
+        depth = np.full((20, 30), 1000 + number, np.uint16)
+        depth[-1] = 0
+        write_image(folder / f"{number:06d}.png", depth)
 
 
 def test_splits_and_classes_are_those_of_the_lists(source, tmp_path, capsys):

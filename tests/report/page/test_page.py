@@ -280,7 +280,7 @@ def test_what_is_amiss_with_samples_is_said(write, tmp_path):
     write_page(tmp_path / "page.html", scores, metrics, [], [], origin())
     page = Page(tmp_path / "page.html")
     assert (
-        "Of 188 samples; 12 more were left out as unreadable;"
+        "Of 188 samples; 12 more were left out as faulty;"
         " the scores of 2 are not finite, which counts as mistakes." in page.text()
     )
     assert len(page.find("span", title="not finite")) == 1  # a column, and no row
