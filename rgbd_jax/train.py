@@ -33,6 +33,7 @@ from rgbd_jax.report.logs import ProgressLine, RunLog
 from rgbd_jax.report.metrics import summary
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Checkpoints, Description, resolve
+from rgbd_jax.training.memory import MeasuredStep, explaining_exhaustion
 from rgbd_jax.training.preemption import StopRequest
 from rgbd_jax.training.throughput import Throughput
 from rgbd_jax.training.transfer import find_start, start_from
@@ -74,7 +75,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
     # ------------------------------------------------------------------ network and steps
     experiment = Experiment.build(config, training, epoch_steps, mesh)
     task, plateau = experiment.task, experiment.plateau
-    train_step = experiment.compiled_step()
+    train_step = MeasuredStep(experiment.compiled_step(), config, mesh)
     score = make_scorer(config, task, experiment.network, validation, mesh, unreadable_in_validation)
     state = experiment.initial_state()
 
@@ -109,7 +110,11 @@ def train(config: ConfigDict, workdir: Path) -> None:
             checkpoints.save(state, batches, description, metrics)
 
         # -------------------------------------------------------------- the loop
-        with RunLog(workdir, resume_step=first_step) as log, ProgressLine(first_step, last_step) as progress:
+        with (
+            RunLog(workdir, resume_step=first_step) as log,
+            ProgressLine(first_step, last_step) as progress,
+            explaining_lack_of_memory(train_step, checkpoints),
+        ):
             throughput = Throughput(config.batch_size)
             figures = earlier = None
             unseen = []  # steps of this epoch whose figures have not been looked at
@@ -122,6 +127,9 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 # that a request to stop is answered soon.
                 jax.block_until_ready(earlier)
                 earlier = figures
+                if step == first_step + 1:
+                    for line in train_step.compile(state, batch):
+                        progress.note(line)
                 state, figures = train_step(state, batch)
                 unseen.append(Step(step, clips["id"], figures["skipped"]))
                 throughput.running(figures["loss"])
@@ -240,3 +248,13 @@ def saying_what_was_saved(checkpoints: Checkpoints) -> Iterator[None]:
         newest = checkpoints.newest
         saved = "nothing was saved" if newest is None else f"the last checkpoint is of step {newest}"
         raise OutsideError(f"{error}; {saved}") from error
+
+
+@contextlib.contextmanager
+def explaining_lack_of_memory(train_step: MeasuredStep, checkpoints: Checkpoints) -> Iterator[None]:
+    """Raise an OutsideError, with what makes the step need less, where a device's memory does not suffice."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError:
+        with saying_what_was_saved(checkpoints), explaining_exhaustion(train_step.advice):
+            raise

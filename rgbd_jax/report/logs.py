@@ -116,9 +116,13 @@ class ProgressLine:
 
     def epoch(self, step: int, epoch: int, train: Row, valid: Row) -> None:
         """Report a finished epoch, on a line that stays."""
-        start = _OVERWRITE if self._open else ""
         figures = f"train: {_figures(train)}  valid: {_figures(valid)}"
-        self._stream.write(f"{start}epoch {epoch + 1}  step {step}/{self._last}  {figures}\n")
+        self.note(f"epoch {epoch + 1}  step {step}/{self._last}  {figures}")
+
+    def note(self, text: str) -> None:
+        """Say something on a line that stays."""
+        start = _OVERWRITE if self._open else ""
+        self._stream.write(f"{start}{text}\n")
         self._stream.flush()
         self._open = False
 
