@@ -106,9 +106,9 @@ def test_a_control_group_may_have_less_than_the_host(tmp_path):
 
 
 def test_exhaustion_is_explained_and_other_faults_stay_what_they_are():
-    with pytest.raises(OutsideError, match=r"memory is exhausted \(RESOURCE_EXHAUSTED: Out of.*\); do less"):
-        with explaining_exhaustion("do less"):
-            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.\nmore")
+    words = r"memory is exhausted \(RESOURCE_EXHAUSTED: Out of.*\); do less"
+    with pytest.raises(OutsideError, match=words), explaining_exhaustion("do less"):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.\nmore")
     with pytest.raises(jax.errors.JaxRuntimeError), explaining_exhaustion("do less"):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
