@@ -118,7 +118,7 @@ def test_bfloat16_keeps_parameters_and_statistics_in_float32(config):
 )
 def test_computing_twice_saves_memory_and_changes_nothing(config, changes):
     """On the CPU too, whose compiler would compute both at once if it were not told otherwise."""
-    config = override(config, [*changes, "--config.model.stages=(4, 2, 2)", "--config.model.base_width=32"])
+    config = override(config, [*changes, "--config.model.stages=(3, 1, 1)", "--config.model.base_width=16"])
     mesh = sharding.make_mesh(jax.devices()[:1])
     split = open_split(config.data.name, config.data.data_dir, "train", limit=config.data.limit)
     batch = next(training_batches(split, batch_size=config.batch_size, seed=config.seed))
