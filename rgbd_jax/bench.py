@@ -29,6 +29,7 @@ from rgbd_jax.experiment import Experiment
 from rgbd_jax.files import replacing, to_json
 from rgbd_jax.training import sharding
 from rgbd_jax.training.flops import count_flops
+from rgbd_jax.training.memory import compiled_bytes
 from rgbd_jax.training.state import TrainState, num_parameters
 from rgbd_jax.training.throughput import Throughput
 
@@ -176,15 +177,7 @@ def peak_memory(compiled: jax.stages.Compiled) -> int:
     stats = jax.devices()[0].memory_stats()
     if stats:
         return stats["peak_bytes_in_use"]
-    needs = compiled.memory_analysis()
-    # Donated arguments and the outputs that take their place are counted on both sides.
-    return (
-        needs.argument_size_in_bytes
-        + needs.output_size_in_bytes
-        - needs.alias_size_in_bytes
-        + needs.temp_size_in_bytes
-        + needs.generated_code_size_in_bytes
-    )
+    return compiled_bytes(compiled)
 
 
 def table(figures: dict[str, Any]) -> str:

@@ -86,6 +86,7 @@ def skeleton_config() -> ConfigDict:
     model.stages = (4, 3, 3)  # blocks of each stage
     model.adaptive = True
     model.drop_out = 0.0
+    model.remat = False  # compute intermediate results twice instead of keeping them
     model.k = 0  # of gap: 0 sees the stream as it is, 1 turns joints into bones
     return config
 

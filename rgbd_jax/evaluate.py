@@ -35,6 +35,7 @@ from rgbd_jax.report.scores import Scores
 from rgbd_jax.tasks.task import Outputs, Task, whole_logits
 from rgbd_jax.training import sharding, together
 from rgbd_jax.training.checkpoint import Description, describe, run_of
+from rgbd_jax.training.memory import explaining_exhaustion
 from rgbd_jax.training.state import Arrays, Network, num_parameters
 from rgbd_jax.visualize import file_name, make_viewer, write_run_pictures, write_sample_pictures
 
@@ -128,6 +129,7 @@ def make_scorer(
 
     eval_step = compiled_evaluation(config, task, network, mesh, logits_of)
 
+    @explaining_exhaustion("evaluation needs less with a smaller eval_batch_size, or with dtype=bfloat16")
     def score(params: Arrays, batch_stats: Arrays, epoch: int) -> Scores:
         read, logits, by_branch = defaultdict(list), [], defaultdict(list)
         batches = evaluation_batches(

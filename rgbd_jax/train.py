@@ -43,6 +43,7 @@ from rgbd_jax.training.checkpoint import (
     set_aside_newer,
     validation_of,
 )
+from rgbd_jax.training.memory import MeasuredStep
 from rgbd_jax.training.preemption import SharedStopRequest, StopRequest
 from rgbd_jax.training.state import TrainState
 from rgbd_jax.training.throughput import Throughput
@@ -82,7 +83,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
     # ------------------------------------------------------------------ network and steps
     experiment = Experiment.build(config, training, epoch_steps, mesh)
     task, plateau = experiment.task, experiment.plateau
-    train_step = experiment.compiled_step()
+    train_step = MeasuredStep(experiment.compiled_step(), config, mesh)
     score = make_scorer(config, task, experiment.network, validation, mesh, faulty_in_validation)
     state = experiment.initial_state()
 
@@ -168,7 +169,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
             return state.replace(plateau=sharding.place(moved, sharding.state_shardings(moved, mesh)))
 
         # -------------------------------------------------------------- the loop
-        with log, progress:
+        with log, progress, train_step.explaining_exhaustion():
             throughput = Throughput(config.batch_size)
             figures = earlier = None
             unseen = []  # steps of this epoch whose figures have not been looked at
@@ -189,6 +190,9 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 # that a request to stop is answered soon.
                 jax.block_until_ready(earlier)
                 earlier = figures
+                if step == first_step + 1:
+                    for line in train_step.compile(state, batch):
+                        progress.note(line)
                 state, figures = train_step(state, batch)
                 unseen.append(Step(step, clips["id"], figures["skipped"]))
                 throughput.running(figures["loss"])

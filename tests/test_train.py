@@ -23,6 +23,7 @@ from rgbd_jax.experiment import Experiment
 from rgbd_jax.train import claim_workdir, train
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Checkpoints, resolve
+from rgbd_jax.training.memory import MeasuredStep, compiled_bytes
 from rgbd_jax.training.state import named_leaves
 
 EPOCH_STEPS = 2
@@ -112,6 +113,33 @@ def test_bfloat16_keeps_parameters_and_statistics_in_float32(config):
     _, exact = steps(config, 1, 2)
     np.testing.assert_allclose(figures[0]["loss"], exact[0]["loss"], rtol=0.05)
     assert figures[0]["loss"] != exact[0]["loss"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["--config.model.name=baseline_gcn"],
+        pytest.param(["--config.model.name=ctrgcn"], marks=pytest.mark.slow),
+    ],
+)
+def test_computing_twice_saves_memory_and_changes_nothing(config, changes):
+    """On the CPU too, whose compiler would compute both at once if it were not told otherwise."""
+    config = override(config, [*changes, "--config.model.stages=(3, 1, 1)", "--config.model.base_width=16"])
+    mesh = sharding.make_mesh(jax.devices()[:1])
+    split = open_split(config.data.name, config.data.data_dir, "train", limit=config.data.limit)
+    batch = next(training_batches(split, batch_size=config.batch_size, seed=config.seed))
+    found, needed = [], []
+    for remat in (False, True):
+        experiment = Experiment.build(
+            override(config, [f"--config.model.remat={remat}"]), split, EPOCH_STEPS, mesh
+        )
+        state, placed = experiment.initial_state(), sharding.put_batch(batch, mesh)
+        step = experiment.compiled_step().lower(state, placed).compile()
+        found.append(step(state, placed)[0])
+        needed.append(compiled_bytes(step))
+    assert needed[1] < 0.6 * needed[0]
+    assert_close_trees(found[1].params, found[0].params, rtol=1e-4, atol=1e-5)
+    assert_close_trees(found[1].batch_stats, found[0].batch_stats, rtol=1e-4, atol=1e-5)
 
 
 def test_the_moving_average_follows_the_parameters(config):
@@ -467,3 +495,46 @@ def test_a_batch_that_does_not_divide_is_refused(config, tmp_path):
     with pytest.raises(UserError, match=r"config.batch_size=12: must be a positive multiple of 8"):
         train(override(config, ["--config.batch_size=12"]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+# ---------------------------------------------------------------------- memory
+
+
+def test_a_run_says_what_a_step_needs_before_the_first(config, tmp_path, one_device, capsys):
+    train(override(config, ["--config.stop_epoch=1"]), tmp_path / "run")
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert "compiling" in first
+    assert second.startswith("memory: a step needs 0.0") and "GiB on each device" in second
+
+
+def test_a_run_whose_device_has_too_little_memory_can_go_on(config, tmp_path, one_device, monkeypatch):
+    take_step, taken = MeasuredStep.__call__, []
+
+    def exhausted(self, state, batch):
+        taken.append(state)
+        if len(taken) == 4:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
+        return take_step(self, state, batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MeasuredStep, "__call__", exhausted)
+        with pytest.raises(OutsideError) as caught:
+            train(config, tmp_path / "run")
+    for words in (
+        "memory is exhausted",
+        "a step needs 0.0",
+        "model.remat=True",
+        "the last checkpoint is of step 2",
+    ):
+        assert words in str(caught.value)
+    train(config, tmp_path / "run")
+    assert rows(tmp_path / "run")[-1]["step"] == 3 * EPOCH_STEPS
+
+
+def test_an_evaluation_that_needs_too_much_names_its_key(config, tmp_path, one_device, monkeypatch):
+    def exhausted(*_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
+
+    monkeypatch.setattr("rgbd_jax.evaluate.compiled_evaluation", lambda *_: exhausted)
+    with pytest.raises(OutsideError, match="smaller eval_batch_size.*; nothing was saved"):
+        train(config, tmp_path / "run")

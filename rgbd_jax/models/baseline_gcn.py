@@ -31,6 +31,7 @@ class BaselineGCN(GraphNetwork):
         stages: Sequence[int] = STAGES,
         adaptive: bool = True,
         drop_out: float = 0.0,
+        remat: bool = False,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
@@ -38,7 +39,7 @@ class BaselineGCN(GraphNetwork):
         Args:
           layout: a key of `LAYOUTS`; only its number of joints is used, the topology starts from identities.
           adaptive: learn the topology instead of keeping it.
-          base_width, stages, drop_out, dtype: see `GraphNetwork`.
+          base_width, stages, drop_out, remat, dtype: see `GraphNetwork`.
         """
         super().__init__(
             num_classes=num_classes,
@@ -52,6 +53,7 @@ class BaselineGCN(GraphNetwork):
             base_width=base_width,
             stages=stages,
             drop_out=drop_out,
+            remat=remat,
             dtype=dtype,
             rngs=rngs,
         )

@@ -30,6 +30,7 @@ class CTRGCN(GraphNetwork):
         stages: Sequence[int] = STAGES,
         adaptive: bool = True,
         drop_out: float = 0.0,
+        remat: bool = False,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
@@ -37,7 +38,7 @@ class CTRGCN(GraphNetwork):
         Args:
           layout: a key of `LAYOUTS`.
           adaptive: learn the adjacency that all samples share, instead of keeping it.
-          base_width, stages, drop_out, dtype: see `GraphNetwork`.
+          base_width, stages, drop_out, remat, dtype: see `GraphNetwork`.
         """
         super().__init__(
             num_classes=num_classes,
@@ -49,6 +50,7 @@ class CTRGCN(GraphNetwork):
             base_width=base_width,
             stages=stages,
             drop_out=drop_out,
+            remat=remat,
             dtype=dtype,
             rngs=rngs,
         )

@@ -34,6 +34,7 @@ class GAP(CTRGCN):
         stages: Sequence[int] = STAGES,
         adaptive: bool = True,
         drop_out: float = 0.0,
+        remat: bool = False,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
@@ -42,7 +43,8 @@ class GAP(CTRGCN):
           k: of the transform I − B^k of the input (`bone_transform`): 0 sees joints, 1 bones.
           text_width: width of the text vectors that the features are compared with.
           text_tower: makes those vectors in training; None: they come from elsewhere.
-          layout, num_persons, in_channels, base_width, stages, adaptive, drop_out, dtype: see `CTRGCN`.
+          layout, num_persons, in_channels, base_width, stages, adaptive, drop_out, remat, dtype: see
+            `CTRGCN`.
         """
         super().__init__(
             num_classes=num_classes,
@@ -53,6 +55,7 @@ class GAP(CTRGCN):
             stages=stages,
             adaptive=adaptive,
             drop_out=drop_out,
+            remat=remat,
             dtype=dtype,
             rngs=rngs,
         )

@@ -85,6 +85,7 @@ class GraphNetwork(nnx.Module):
         base_width: int = 64,
         stages: Sequence[int] = STAGES,
         drop_out: float = 0.0,
+        remat: bool = False,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
@@ -95,10 +96,12 @@ class GraphNetwork(nnx.Module):
           base_width: channels of the first stage.
           stages: blocks of each stage.
           drop_out: of the pooled vector, before the classifier.
+          remat: keep only the inputs of the blocks for the backward pass, which computes the rest again.
           dtype: of the computation between the input's batch norm and the pooled vector; None is that of the
             parameters.
         """
         self.layout = layout
+        self.remat = remat
         self.dtype = dtype
         self.input_norm = BatchNorm(num_persons * layout.num_joints * in_channels, axis=-1, rngs=rngs)
         blocks = []
@@ -149,9 +152,12 @@ class GraphNetwork(nnx.Module):
         x = x.reshape(batch, frames, persons, joints, channels)
         x = x.transpose(4, 0, 2, 1, 3).reshape(channels, batch * persons, frames, joints)
 
+        def run(block: Block, x: jax.Array) -> jax.Array:
+            return block(x, train=train)
+
         out = {}
         for i, block in enumerate(self.blocks):
-            x = out[f"l{i + 1}"] = block(x, train=train)
+            x = out[f"l{i + 1}"] = nnx.remat(run)(block, x) if self.remat else run(block, x)
 
         features = x.reshape(len(x), batch, persons, *x.shape[2:])
         pooled = features.astype(parameter_dtype).mean((2, 3, 4)).T

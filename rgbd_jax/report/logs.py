@@ -117,7 +117,7 @@ class NoLog:
     def write(self, *_: Any, **__: Any) -> None:
         pass
 
-    show = epoch = flush = write
+    show = epoch = note = flush = write
 
     def __enter__(self) -> "NoLog":
         return self
@@ -175,9 +175,13 @@ class ProgressLine:
 
     def epoch(self, step: int, epoch: int, train: Row, valid: Row) -> None:
         """Report a finished epoch, on a line that stays."""
-        start = _OVERWRITE if self._open else ""
         figures = f"train: {_figures(train)}  valid: {_figures(valid)}"
-        self._print(f"{start}epoch {epoch + 1}  step {step}/{self._last}  {figures}\n")
+        self.note(f"epoch {epoch + 1}  step {step}/{self._last}  {figures}")
+
+    def note(self, text: str) -> None:
+        """Say something on a line that stays."""
+        start = _OVERWRITE if self._open else ""
+        self._print(f"{start}{text}\n")
         self._open = False
 
     def close(self) -> None:

@@ -103,6 +103,7 @@ class SkeletonTask:
             stages=tuple(model.stages),
             adaptive=model.adaptive,
             drop_out=model.drop_out,
+            remat=model.remat,
             dtype=compute_dtype(self._config),
             rngs=rngs,
             **own_options,
