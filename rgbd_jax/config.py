@@ -21,6 +21,7 @@ from ml_collections import ConfigDict, config_flags
 from rgbd_jax.config_rules import PARITY, check_values
 from rgbd_jax.defaults import defaults_of
 from rgbd_jax.errors import UserError
+from rgbd_jax.json_lines import parse_json
 
 # A run may be gone on with although these differ: they change where it stops and what it reports, not what it
 # computes. With another `data.on_error` or `data.max_unreadable` a run that unreadable clips ended can leave
@@ -155,7 +156,7 @@ def to_json(config: ConfigDict) -> str:
 
 def from_json(text: str) -> ConfigDict:
     """The config that `to_json` wrote."""
-    return from_dict(json.loads(text))
+    return from_dict(parse_json(text))
 
 
 def from_dict(groups: dict[str, Any]) -> ConfigDict:

@@ -5,7 +5,6 @@ A run notes it in `sessions.jsonl` each time that its training is begun or gone 
 
 import datetime
 import importlib.metadata
-import json
 import platform
 import subprocess
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import jax
 
 from rgbd_jax import __version__
-from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.json_lines import add_object, read_objects
 
 SESSIONS = "sessions.jsonl"
 
@@ -49,36 +48,22 @@ def record_session(run: Path, step: int) -> None:
     Raises:
       OutsideError: if the disk refuses.
     """
-    path = run / SESSIONS
-    line = json.dumps({"step": step} | surroundings()) + "\n"
-    try:
-        with path.open("a+b") as file:
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)  # a line without an end: there a process was killed
-            file.write(line.encode())
-    except OSError as error:
-        raise OutsideError(f"{path}: cannot be written ({error.strerror or error})") from error
+    add_object(run / SESSIONS, {"step": step} | surroundings())
 
 
 def read_sessions(run: Path) -> list[dict[str, Any]]:
     """The sessions of a run, first to last; none if it does not say.
 
     Raises:
-      UserError: if a line is none.
+      UserError: if they cannot be read, or a line is none.
     """
     path = run / SESSIONS
-    if not path.is_file():
-        return []
-    *lines, _torn = path.read_text(encoding="utf-8").split("\n")
-    sessions = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            session = json.loads(line)
-            _ = session["step"], session["started"], session["device"], session["versions"].items()
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"{path}, line {number}: is no session of a run: {line[:60]!r}") from error
-        sessions.append(session)
-    return sessions
+    return read_objects(path, _is_session, what="session of a run") if path.exists() else []
+
+
+def _is_session(session: dict[str, Any]) -> bool:
+    texts = (session["started"], session["device"], session.get("commit", ""), *session["versions"].values())
+    return isinstance(session["step"], int) and all(isinstance(text, str) for text in texts)
 
 
 def commit_of(folder: Path) -> str:

@@ -1,12 +1,12 @@
 """What is done about clips that cannot be read: the run ends, or goes on without them, and says so."""
 
-import json
 import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
 from rgbd_jax.errors import OutsideError
+from rgbd_jax.json_lines import add_object, read_objects
 
 # What can be done about them: by `data.on_error` in training, by --on_error in preparation.
 ON_ERROR = ("fail", "skip")
@@ -34,6 +34,7 @@ class ClipErrors:
 
         Raises:
           ValueError: `on_error` is something else.
+          UserError: the file cannot be read, or a line of it is no clip.
         """
         if on_error not in ON_ERROR:
             raise ValueError(f"on_error={on_error!r}: allowed are {', '.join(ON_ERROR)}")
@@ -42,9 +43,9 @@ class ClipErrors:
         self._split = split
         self._max_share = max_share
         self._reasons: dict[str, str] = {}
-        if path is not None and path.is_file():
-            lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-            self._reasons = {line["id"]: line["reason"] for line in lines if line.get("split") == split}
+        if path is not None and path.exists():
+            lines = read_objects(path, _is_clip, what="clip that was left out")
+            self._reasons = {line["id"]: line["reason"] for line in lines if line["split"] == split}
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -61,7 +62,8 @@ class ClipErrors:
             raise OutsideError(f"{reason}; with data.on_error=skip it is left out, see data.max_unreadable")
         if clip not in self._reasons:
             self._reasons[clip] = reason
-            self._write({"split": self._split, "id": clip, "reason": reason})
+            if self._path is not None:
+                add_object(self._path, {"split": self._split, "id": clip, "reason": reason})
             start = _OVERWRITE if sys.stderr.isatty() else ""
             tqdm.write(f"{start}warning: {reason}; the clip is left out", file=sys.stderr)
         count = len(self._reasons)
@@ -71,11 +73,6 @@ class ClipErrors:
                 f" data.max_unreadable={self._max_share} allows no more than that share"
             )
 
-    def _write(self, line: dict[str, str]) -> None:
-        if self._path is None:
-            return
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise OutsideError(f"{self._path}: cannot be written ({error.strerror or error})") from error
+
+def _is_clip(line: dict[str, str]) -> bool:
+    return all(isinstance(line[name], str) for name in ("split", "id", "reason"))

@@ -54,7 +54,7 @@ def find_clips(folder: Path, endings: Collection[str], is_frame: Callable[[str],
 
 def files_of(clip: Path, endings: Collection[str]) -> list[Path]:
     """The files that are called as a clip and have one of the endings, in small letters or capitals."""
-    if not clip.parent.is_dir():
+    if not os.path.isdir(clip.parent):  # which, unlike Path's, takes any name
         return []
     files = (clip.with_name(name) for name in os.listdir(clip.parent))
     return sorted(file for file in files if file.stem == clip.name and file.suffix.lower() in endings)

@@ -9,6 +9,7 @@ The source folder holds `20bn-jester-v1/NUMBER/%05d.jpg`, from 1, and
 """
 
 import functools
+import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -75,7 +76,7 @@ class Jester(VideoBuilder):
         else:
             (path, name), count = _number_and_class(item.line), None
         folder = self.root / path
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # which, unlike Path's, takes any name
             folder = self.root / FRAMES / path
         return ClipFiles(
             str(item.line), Path(path).name, name, {"rgb": FrameFolder(folder, "%05d.jpg", 1, count)}

@@ -1,17 +1,13 @@
 """Joints of a recording as a NumPy archive, `.npz` with the key `joints`."""
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from rgbd_jax.array_archive import ArrayArchive, Damaged
 from rgbd_jax.errors import UserError
 
 KEY = "joints"
-
-# What NumPy and the archive raise of a file that is another or damaged; RuntimeError: encrypted, it seems.
-_DAMAGED = (EOFError, TypeError, ValueError, AttributeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def read_joint_archive(path: Path) -> np.ndarray:
@@ -21,16 +17,17 @@ def read_joint_archive(path: Path) -> np.ndarray:
       UserError: it cannot be read, or holds something else.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with ArrayArchive(path) as archive:
             if KEY not in archive:
-                found = ", ".join(archive) or "none"
+                found = ", ".join(archive.names) or "none"
                 raise UserError(f"{path}: found the keys {found}; the key {KEY} is needed")
-            joints = archive[KEY]
+            joints = archive.read(KEY)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except _DAMAGED as error:
+    except Damaged as error:
         raise UserError(
             f"{path}: is no .npz file of numbers, or is damaged; numpy.savez(FILE, {KEY}=...) writes one"
+            f" ({error})"
         ) from error
     return check_joints(joints, str(path))
 

@@ -1,13 +1,13 @@
 """The JSON files of NW-UCLA: one clip a file, `skeletons` [frames][20 joints][x, y, z] in metres."""
 
 import itertools
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 
 from rgbd_jax.errors import UserError
+from rgbd_jax.json_lines import parse_json
 
 NUM_JOINTS = 20
 
@@ -27,7 +27,7 @@ def read_nw_ucla_json(path: str | os.PathLike) -> np.ndarray:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_int=float)  # as large as it may be
+        content = parse_json(path.read_text(encoding="utf-8"), parse_int=float)  # as large as it may be
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # bad JSON and bad UTF-8
