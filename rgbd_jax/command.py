@@ -1,6 +1,7 @@
 """What all commands share: an argument parser with one-line errors, and the exit status."""
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -11,6 +12,11 @@ from typing import NoReturn
 from absl import flags
 
 from rgbd_jax.errors import OutsideError, Preempted, UserError
+
+# What the system finds wrong with a path that it was given; everything else is wrong with the system.
+_OF_THE_PATH = frozenset(
+    (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM)
+)
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -24,6 +30,13 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message} (--help lists the arguments)")
+
+
+def output_file(text: str) -> Path:
+    """The type of an argument that names a file to be written."""
+    if not Path(text).name or text.endswith(os.sep) or os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder; the name of a file is needed")
+    return Path(text)
 
 
 def run_command(main: Callable[[list[str]], None]) -> NoReturn:
@@ -46,6 +59,10 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
     except BrokenPipeError:
         # The reader of our output (head, less) went away: nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # A path is looked at in many places, and any look may be refused.
+        what = error.filename or "a file"
+        leave(f"error: {what}: {error.strerror or error}", 2 if error.errno in _OF_THE_PATH else 3)
     sys.exit(0)
 
 

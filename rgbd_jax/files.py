@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rgbd_jax.errors import OutsideError
+from rgbd_jax.errors import OutsideError, UserError
 
 
 @contextlib.contextmanager
@@ -56,6 +56,17 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise OutsideError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_folder(path: Path, name: str) -> None:
+    """See that a folder can be at `path`, which need not be there yet.
+
+    Raises:
+      UserError: a file is in its place, or above it; `name` is what gave the path.
+    """
+    for place in (path, *path.absolute().parents):
+        if os.path.lexists(place) and not os.path.isdir(place):
+            raise UserError(f"{name}={path}: {place} is a file; give a folder")
 
 
 def remove(path: Path) -> None:

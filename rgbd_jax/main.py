@@ -10,6 +10,7 @@ from pathlib import Path
 from rgbd_jax.command import ArgumentParser, keep_compiled, run_command
 from rgbd_jax.config import ConfigArguments
 from rgbd_jax.errors import UserError
+from rgbd_jax.files import check_folder
 
 
 def parser() -> ArgumentParser:
@@ -52,9 +53,7 @@ def run_training(config_arguments: ConfigArguments, workdir: Path | None) -> Non
     config = config_arguments.load()
     if workdir is None:
         raise UserError("--workdir is missing: name the folder of the run, for example --workdir=runs/first")
-    existing = next(folder for folder in (workdir, *workdir.absolute().parents) if folder.exists())
-    if not existing.is_dir():
-        raise UserError(f"--workdir={workdir}: {existing} is a file; give a folder")
+    check_folder(workdir, "--workdir")
     keep_compiled()
     from rgbd_jax.train import train
 

@@ -61,7 +61,7 @@ def test_the_edges_are_allowed(text):
         ("checkpoint_every=0", "config.checkpoint_every=0: allowed is 1 or more"),
         ("data.repeat=0", "config.data.repeat=0: allowed is 1 or more"),
         ("data.limit=-1", "config.data.limit=-1: allowed is 0 or more"),
-        ("data.num_workers=-1", "config.data.num_workers=-1: allowed is 0 or more"),
+        ("data.num_workers=-1", "config.data.num_workers=-1: allowed is 0 to 512"),
         ("data.on_error=stop", "config.data.on_error='stop': allowed is one of fail, skip"),
         ("optimizer.name=lion", "config.optimizer.name='lion': allowed is one of sgd, adam, adamw"),
         ("optimizer.momentum=1", "config.optimizer.momentum=1.0: allowed is 0 or more, below 1"),

@@ -7,6 +7,7 @@ checkpoint appears under its name only when it is complete.
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
+from rgbd_jax.config import from_dict
 from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.training.state import TEXT_TOWER, Arrays, TrainState, is_part, named_leaves
 
@@ -47,6 +49,11 @@ class Description:
     epoch: int
     channels: dict[str, int] = dataclasses.field(default_factory=dict)
     published: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+# What describes a checkpoint, by its type; lists are of text. Before there was what came later, none was stored.
+_LATER = {"channels": dict, "published": dict}
+_KINDS = {"config": dict, "class_names": list, "loader": dict, "step": int, "epoch": int, **_LATER}
 
 
 class Checkpoints:
@@ -147,8 +154,8 @@ def resolve(path: Path, which: str = "newest") -> Path:
     Raises:
       UserError: if there is no checkpoint.
     """
-    path = path.resolve()
-    if not path.is_dir():
+    path = Path(os.path.realpath(path))  # which, unlike Path's, takes links that lead to themselves
+    if not os.path.isdir(path):
         raise UserError(f"{path}: there is no such folder; give a run or one of its checkpoints")
     if (path / _COMPLETE).is_file():
         return path
@@ -178,22 +185,24 @@ def describe(checkpoint: Path) -> Description:
     """Read what stands beside the arrays.
 
     Raises:
-      UserError: if it is no checkpoint of this program, or of a version that is not understood.
+      UserError: if it is no checkpoint of this program, is damaged, or of a version that is not understood.
     """
     with _reading(checkpoint):
         metadata = ocp.metadata(checkpoint.absolute(), _STATE).custom_metadata or {}
     if metadata.get("format") != FORMAT:
         found = metadata.get("format")
         raise UserError(f"{checkpoint}: is of format {found!r}; this version reads format {FORMAT}")
-    return Description(
-        config=metadata["config"],
-        class_names=tuple(metadata["class_names"]),
-        loader=metadata["loader"],
-        step=metadata["step"],
-        epoch=metadata["epoch"],
-        channels=metadata.get("channels", {}),  # absent, here and below: stored before there was any
-        published=metadata.get("published", {}),
-    )
+    names = {field.name for field in dataclasses.fields(Description)}
+    found = {name: value for name, value in metadata.items() if name in names}
+    for name, kind in _KINDS.items():
+        value = found.get(name, {} if name in _LATER else None)
+        if not isinstance(value, kind) or (kind is list and not all(isinstance(text, str) for text in value)):
+            raise UserError(f"{checkpoint}: is damaged: its {name} is {str(value)[:60]!r}")
+    try:
+        from_dict(found["config"])
+    except ValueError as error:
+        raise UserError(f"{checkpoint}: is damaged: {error}") from error
+    return Description(**found | {"class_names": tuple(found["class_names"])})
 
 
 def save_weights(folder: Path, params: Arrays, batch_stats: Arrays, description: Description) -> None:

@@ -38,7 +38,7 @@ _STORAGES = {
 
 
 # A pickle may hold one group at many places, also within itself.
-_MOST_GROUPS = 100_000
+_MOST_GROUPS = 10_000
 
 # What the older kind begins with.
 _MAGIC = 0x1950A86A20F9469CFC6C

@@ -9,7 +9,39 @@ import zipfile
 from collections.abc import Callable, Sequence
 
 # Numbers at the limits of what programs hold them in, and beyond; and what only looks like one.
-EXTREMES = ["0", "-0", "-1", "1", "255", "256", "65535", "65536", "2147483647", "2147483648", "4294967296", "9223372036854775807", "-9223372036854775808", "1e38", "3.5e38", "1e308", "1e400", "-1e400", "1e-400", "NaN", "nan", "inf", "-inf", "Infinity", "0x10", "1_0", "٣", "1,5", "1e", "true", "null"] + ["9" * 30, "9" * 5000, ""]
+EXTREMES = [
+    "0",
+    "-0",
+    "-1",
+    "1",
+    "255",
+    "256",
+    "65535",
+    "65536",
+    "2147483647",
+    "2147483648",
+    "4294967296",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "1e38",
+    "3.5e38",
+    "1e308",
+    "1e400",
+    "-1e400",
+    "1e-400",
+    "NaN",
+    "nan",
+    "inf",
+    "-inf",
+    "Infinity",
+    "0x10",
+    "1_0",
+    "٣",
+    "1,5",
+    "1e",
+    "true",
+    "null",
+] + ["9" * 30, "9" * 5000, ""]
 # What has a meaning to one reader or another.
 PIECES = [
     *(

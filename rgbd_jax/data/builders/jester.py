@@ -16,7 +16,7 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 
 from rgbd_jax.data.builders.video_builder import ClipFiles, Item, VideoBuilder
-from rgbd_jax.data.formats.clip_list import parse_listed_clip, read_lines
+from rgbd_jax.data.formats.clip_list import parse_listed_clip, path_below, read_lines
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.errors import UserError
 from rgbd_jax.numbered_lines import Line
@@ -100,4 +100,4 @@ def _number_and_class(line: Line) -> tuple[str, str]:
         raise UserError(f"{line}: found {len(columns)} columns ({line.text}); number;class name are needed")
     if columns[1] not in CLASS_NAMES:
         raise UserError(f"{line}: found the class {columns[1]!r}; allowed are the 27 of Jester V1")
-    return columns[0], columns[1]
+    return path_below(line, columns[0]), columns[1]

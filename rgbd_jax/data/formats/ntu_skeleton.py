@@ -11,13 +11,12 @@ Lines are numbered from 1 in messages, and so are bodies; frames and joints as i
 
 import dataclasses
 import functools
-import math
 import os
 from pathlib import Path
 
 import numpy as np
 
-from rgbd_jax.data.formats.decimals import read_decimals
+from rgbd_jax.data.formats.decimals import read_decimal, read_decimals
 from rgbd_jax.data.formats.marks import Marks
 from rgbd_jax.errors import UserError
 
@@ -197,10 +196,7 @@ def _position(lines: _Lines, place: int) -> list[float]:
         raise lines.fault(place, f"found {len(fields)} fields; the {_FIELDS} of a joint are needed")
     position = []
     for axis, field in zip("xyz", fields[:3], strict=True):
-        try:
-            value = float(field)
-        except ValueError:
-            value = math.nan
+        value = read_decimal(field)
         with np.errstate(over="ignore"):
             if not np.isfinite(np.float32(value)):
                 found = field.decode("utf-8", "replace")
