@@ -32,7 +32,7 @@ class Header(NamedTuple):
 class ArrayArchive:
     """An archive that is open to be read; a context manager.
 
-    Unlike `numpy.load` it takes what a file says of the size of an array for what it is, and fails in one way.
+    Unlike `numpy.load` it makes no room for an array that the file does not have, and fails in one way.
 
     Attributes:
       names: of the arrays.

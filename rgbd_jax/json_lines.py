@@ -9,7 +9,7 @@ from rgbd_jax.errors import OutsideError, UserError
 
 
 def parse_json(text: str | bytes, **options: Any) -> Any:
-    """What JSON text says; `options` are those of `json.loads`. ValueError if it is none, or nested too deep."""
+    """What JSON text says, with the options of `json.loads`. ValueError if it is none, or nested too deep."""
     try:
         return json.loads(text, **options)
     except RecursionError:

@@ -51,7 +51,7 @@ class Description:
     published: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-# What describes a checkpoint, by its type; lists are of text. Before there was what came later, none was stored.
+# The types of what describes a checkpoint; lists are of text. Older checkpoints lack what came later.
 _LATER = {"channels": dict, "published": dict}
 _KINDS = {"config": dict, "class_names": list, "loader": dict, "step": int, "epoch": int, **_LATER}
 

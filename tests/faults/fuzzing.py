@@ -2,9 +2,9 @@
 
     PYTHONPATH=tests python tests/faults/fuzzing.py [--seconds=300] [--seed=1] [--reader=NAME] [--keep=DIR]
 
-A reader must return, or raise a UserError, an OutsideError or what its docstring says, within seconds and with
-no more memory than a file of this size can need. Everything else is a fault, of which the command prints the
-first of each kind; `--keep` says where to put the files that brought them to light.
+A reader must return, or raise a UserError, an OutsideError or what its docstring says, within seconds and
+with no more memory than a file of this size can need. Everything else is a fault, of which the command prints
+the first of each kind; `--keep` says where to put the files that brought them to light.
 """
 
 import argparse
@@ -42,7 +42,7 @@ class Fault(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """The same for what has the same cause: the reader, the exception, and the last place in the project."""
+        """What has the same cause, as far as the reader, the exception and the place in the project tell."""
         frames = traceback.extract_tb(self.error.__traceback__)
         ours = [frame for frame in frames if "rgbd_jax" in frame.filename] or list(frames)
         return (
@@ -54,10 +54,20 @@ class TooSlow(BaseException):
     """So that no reader takes it for a fault of its file."""
 
 
+def write_all(reader: Reader, path: Path, content: bytes) -> None:
+    """Write a file, and what its reader needs beside it."""
+    source = path.parents[reader.file.count("/")]
+    for place, written in {
+        path: content,
+        **{source / name: text.encode() for name, text in reader.beside.items()},
+    }.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(written)
+
+
 def trial(name: str, reader: Reader, path: Path, content: bytes) -> BaseException | None:
     """Let a reader read a file with this content at `path`. Returns what was wrong about that."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    write_all(reader, path, content)
     try:
         with _limits(), warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -4,8 +4,10 @@ import gzip
 import io
 import json
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import cv2
@@ -62,12 +64,14 @@ class Reader(NamedTuple):
       examples: files that it reads without a complaint.
       read: is called with the path of the file.
       refusals: beside UserError and OutsideError, what it may raise as its docstring says.
+      beside: other files that it reads, by their names.
     """
 
     file: str
     examples: Sequence[bytes]
     read: Callable[[Path], Any]
     refusals: tuple[type[Exception], ...] = ()
+    beside: Mapping[str, str] = MappingProxyType({})
 
 
 def readers(folder: Path) -> dict[str, Reader]:
@@ -92,7 +96,7 @@ def _joints() -> Iterator[tuple[str, Reader]]:
     two = [{"7": person(seed=n), "8": person(1.0, seed=n)} for n in range(13)]
     captures = [
         skeleton_text(two),
-        skeleton_text([{}, {"7": person()}, {"7": person(seed=1), "x": person(2)}]),
+        skeleton_text([{}, {"7": person()}, {"7": person(2)}]),
     ]
     captures.append(captures[0].replace("\n", "\r\n"))
     yield "NTU's .skeleton", Reader("S001C001P001R001A001.skeleton", _encoded(captures), read, (NoActor,))
@@ -143,12 +147,9 @@ def _joints() -> Iterator[tuple[str, Reader]]:
 
 
 def _lists(folder: Path) -> Iterator[tuple[str, Reader]]:
-    def reader(name: str, builder: type[Builder], file: str, lines: Sequence[str], **others: str) -> Reader:
-        source = folder / name.replace(" ", "_")
-        for other, text in others.items():
-            (source / f"{other}.txt").parent.mkdir(parents=True, exist_ok=True)
-            (source / f"{other}.txt").write_text(text)
-
+    def reader(
+        name: str, builder: type[Builder], file: str, lines: Sequence[str], **beside: str
+    ) -> tuple[str, Reader]:
         def read(path: Path) -> None:
             opened = builder(data_dir=folder / "data", source=path.parents[file.count("/")])
             _ = opened.class_names
@@ -158,7 +159,10 @@ def _lists(folder: Path) -> Iterator[tuple[str, Reader]]:
                 except (UserError, LeftOut):
                     continue
 
-        return name, Reader(f"{source.name}/{file}", _encoded(["\n".join(lines), lines[0] + "\r\n"]), read)
+        examples = _encoded(["\n".join(lines), lines[0] + "\r\n"])
+        return name, Reader(
+            file, examples, read, beside={f"{name}.txt": text for name, text in beside.items()}
+        )
 
     frames = "dataset_splits/train.txt"
     yield reader("list of custom", Custom, frames, ["a/b 3 0", "a c all 1"], classes="\n".join(NAMES))
@@ -201,12 +205,12 @@ def _lists(folder: Path) -> Iterator[tuple[str, Reader]]:
     )
 
     def make_lists(path: Path) -> None:
+        shutil.rmtree(path.parent / "dataset_splits", ignore_errors=True)
         write_lists(path.parent, ["wave/a", "wave/b", "sit down/c", "sit down/d"], Division("random"))
 
-    lists = f"own/{'classes.txt'}"
     yield (
         "lists of one's own",
-        Reader(lists, _encoded(["\n".join(NAMES), "sit down\nwave\nrun\n"]), make_lists),
+        Reader("classes.txt", _encoded(["\n".join(NAMES), "sit down\nwave\nrun\n"]), make_lists),
     )
 
 

@@ -96,17 +96,18 @@ def test_it_is_refused_in_one_line_and_nothing_is_written(case, given, folder, m
     assert contents(folder, given.data.parent) == before
 
 
-CHOSEN = (
-    "a_pickle_that_runs_a_program",
+CHOSEN = ["a_pickle_that_runs_a_program", "folders_that_link_to_one_another", "a_header_without_a_bottom"]
+MORE = [
     "an_archive_that_says_it_is_huge",
     "a_stored_config_without_a_bottom",
-    "folders_that_link_to_one_another",
     "a_description_without_a_bottom",
-    "a_header_without_a_bottom",
-)
+    "an_export_of_fewer_than_no_frames",
+    "prompts_of_endless_width",
+    "no_steps",
+]
 
 
-@pytest.mark.parametrize("name", CHOSEN)
+@pytest.mark.parametrize("name", CHOSEN + [pytest.param(name, marks=pytest.mark.slow) for name in MORE])
 def test_so_it_is_by_a_process_of_its_own(name, given, folder):
     (case,) = (case for case in CASES if case.make.__name__ == name)
     arguments = [str(argument) for argument in case.make(folder, given)]

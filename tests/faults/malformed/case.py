@@ -1,4 +1,4 @@
-"""What a case of malformed input is: a function that makes the bad thing and returns the command's arguments."""
+"""What a case of malformed input is: a function that makes the bad thing and says with which arguments."""
 
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
