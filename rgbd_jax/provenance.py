@@ -62,8 +62,10 @@ def read_sessions(run: Path) -> list[dict[str, Any]]:
 
 
 def _is_session(session: dict[str, Any]) -> bool:
+    if not isinstance(session["step"], int) or not isinstance(session["versions"], dict):
+        return False
     texts = (session["started"], session["device"], session.get("commit", ""), *session["versions"].values())
-    return isinstance(session["step"], int) and all(isinstance(text, str) for text in texts)
+    return all(isinstance(text, str) for text in texts)
 
 
 def commit_of(folder: Path) -> str:

@@ -85,7 +85,12 @@ def check_refused(says, status, messages):
     assert re.search(says, errors[0]), errors[0]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+PARAMETERS = [
+    pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.slow else []) for case in CASES
+]
+
+
+@pytest.mark.parametrize("case", PARAMETERS)
 def test_it_is_refused_in_one_line_and_nothing_is_written(case, given, folder, monkeypatch, capfd):
     arguments = [str(argument) for argument in case.make(folder, given)]
     before = contents(folder, given.data.parent)

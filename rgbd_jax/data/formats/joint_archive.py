@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from rgbd_jax.array_archive import ArrayArchive, Damaged
+from rgbd_jax.data.formats.positions import NEEDED, are_positions
 from rgbd_jax.errors import UserError
 
 KEY = "joints"
@@ -43,7 +44,7 @@ def check_joints(joints: np.ndarray, place: str) -> np.ndarray:
       float32 (T, M, V, 3), T ≥ 1.
 
     Raises:
-      UserError: it has another shape, no frames, or a value that is no number or not finite in float32.
+      UserError: it has another shape, no frames, or a value that is no number or too large.
     """
     if joints.ndim not in (3, 4) or joints.shape[-1] != 3 or joints.dtype.kind not in "fiu":
         raise UserError(
@@ -56,10 +57,10 @@ def check_joints(joints: np.ndarray, place: str) -> np.ndarray:
         joints = joints[:, None]
     with np.errstate(over="ignore"):  # becomes infinite
         joints = joints.astype(np.float32)
-    if not np.isfinite(joints).all():
-        frame, person, joint, axis = np.argwhere(~np.isfinite(joints))[0]
+    if not are_positions(joints).all():
+        frame, person, joint, axis = np.argwhere(~are_positions(joints))[0]
         raise UserError(
             f"{place}: frame {frame}, person {person}, joint {joint}: {'xyz'[axis]} is"
-            f" {joints[frame, person, joint, axis]}; metres that are finite in float32 are needed"
+            f" {joints[frame, person, joint, axis]}; {NEEDED}"
         )
     return joints

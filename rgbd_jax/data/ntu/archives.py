@@ -19,6 +19,7 @@ import numpy as np
 
 from rgbd_jax.array_archive import ArrayArchive, Damaged, Header
 from rgbd_jax.data.formats.ntu_skeleton import NUM_JOINTS
+from rgbd_jax.data.formats.positions import NEEDED, are_positions
 from rgbd_jax.data.left_out import LeftOut
 from rgbd_jax.data.ntu.edition import Edition
 from rgbd_jax.data.skeleton_sample import Sample
@@ -95,8 +96,8 @@ class Archives:
         if columns is None:
             raise UserError(f"{row}: cannot be read, the archive is damaged before it")
         assert number == row.number, "rows are read in their order"
-        if not np.isfinite(columns).all():
-            raise UserError(f"{row}: a number is not finite")
+        if not are_positions(columns).all():
+            raise UserError(f"{row}: a number is no position; {NEEDED}")
         joints = columns.reshape(-1, NUM_BODIES, NUM_JOINTS, 3)
         is_there = joints.any(axis=(1, 2, 3))
         if not is_there.any():

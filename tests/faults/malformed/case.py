@@ -35,11 +35,13 @@ class Case(NamedTuple):
       command: the module, without the package.
       says: a regular expression for a part of what must be said.
       make: is called with the folder that is the case's own, and current.
+      slow: what is wrong is found when a network was built.
     """
 
     command: str
     says: str
     make: Make
+    slow: bool
 
     @property
     def name(self) -> str:
@@ -49,11 +51,11 @@ class Case(NamedTuple):
 CASES: list[Case] = []
 
 
-def case(command: str, says: str) -> Callable[[Make], Make]:
+def case(command: str, says: str, *, slow: bool = False) -> Callable[[Make], Make]:
     """Adds the function that follows to the cases."""
 
     def add(make: Make) -> Make:
-        CASES.append(Case(command, says, make))
+        CASES.append(Case(command, says, make, slow))
         return make
 
     return add

@@ -110,7 +110,7 @@ def a_checkpoint_that_was_converted_from_nothing(folder: Path, given: Given) -> 
     return ["to_torch", "run", "out.pt"]
 
 
-@case("main", r"config\.model\.base_width|is a checkpoint of another network")
+@case("main", r"config\.model\.base_width|is a checkpoint of another network", slow=True)
 def a_checkpoint_of_another_width(folder: Path, given: Given) -> list[str]:
     described(folder, given, lambda said: said["config"]["model"].update(base_width=16))
     return EVALUATE
@@ -136,7 +136,7 @@ def a_checkpoint_that_was_not_finished(folder: Path, given: Given) -> list[str]:
     return EVALUATE
 
 
-@case("main", r"metrics\.jsonl, line 1: is no row of a run's log")
+@case("main", r"metrics\.jsonl, line 1: is no row of a run's log", slow=True)
 def a_log_of_texts(folder: Path, given: Given) -> list[str]:
     copied(folder, given)
     row = {"kind": "step", "split": "train", "step": 1, "epoch": 0, "loss": "low"}
@@ -144,7 +144,7 @@ def a_log_of_texts(folder: Path, given: Given) -> list[str]:
     return [*EVALUATE, "--report"]
 
 
-@case("main", r"metrics\.jsonl, line 1: is no row of a run's log")
+@case("main", r"metrics\.jsonl, line 1: is no row of a run's log", slow=True)
 def a_log_without_a_bottom(folder: Path, given: Given) -> list[str]:
     copied(folder, given)
     write(folder / "run" / "metrics.jsonl", '{"a":' * 100_000 + "\n")
@@ -158,7 +158,7 @@ def sessions_in_another_encoding(folder: Path, given: Given) -> list[str]:
     return [*EVALUATE, "--report"]
 
 
-@case("main", r"sessions\.jsonl: cannot be read \(Is a directory")
+@case("main", r"sessions\.jsonl: cannot be read \(Is a directory", slow=True)
 def sessions_that_are_a_folder(folder: Path, given: Given) -> list[str]:
     copied(folder, given)
     (folder / "run" / "sessions.jsonl").mkdir()

@@ -82,6 +82,13 @@ def joints_too_far_away(folder: Path, given: Given) -> list[str | Path]:
     return ["--checkpoint", given.joints, archive_of(folder / "clip.npz", joints=np.full((3, 20, 3), 1e300))]
 
 
+@case("predict", r"clip\.npz: frame 1, person 0, joint 2: z is .*e\+30; metres between -1e\+18 and 1e\+18")
+def a_joint_whose_speed_has_no_number(folder: Path, given: Given) -> list[str | Path]:
+    joints = np.ones((3, 25, 3))
+    joints[1, 2, 2] = 1e30
+    return ["--checkpoint", given.joints, archive_of(folder / "clip.npz", joints=joints)]
+
+
 @case("predict", r"clip\.npz: found joints of <U1")
 def joints_of_text(folder: Path, given: Given) -> list[str | Path]:
     return ["--checkpoint", given.joints, archive_of(folder / "clip.npz", joints=np.full((3, 20, 3), "1"))]

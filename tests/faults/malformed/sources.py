@@ -119,7 +119,7 @@ def labels_without_a_shape(folder: Path, given: Given) -> list[str]:
     return prepare("ntu60")
 
 
-@case("prepare", r"NTU60_CS\.npz, x_train, row 0: a number is not finite")
+@case("prepare", r"NTU60_CS\.npz, x_train, row 0: a number is no position")
 def rows_too_large_for_their_kind(folder: Path, given: Given) -> list[str]:
     (folder / "source").mkdir()
     archive_of(
