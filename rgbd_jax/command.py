@@ -46,6 +46,8 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
     """
     # Grain's workers read absl flags, which are complete as they are: no command defines one.
     flags.FLAGS.mark_as_parsed()
+    # A name of a file or a class that the terminal has no letters for must not cost the results.
+    sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main(sys.argv[1:])
     except UserError as error:

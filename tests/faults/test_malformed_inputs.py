@@ -129,6 +129,19 @@ def test_so_it_is_by_a_process_of_its_own(name, given, folder):
     assert contents(folder) == before
 
 
+def test_a_name_that_the_terminal_has_no_letters_for_is_printed_all_the_same(folder):
+    archive_of(folder / "köln.npz", **scores.WHOLE)
+    ended = subprocess.run(
+        [sys.executable, "-m", "rgbd_jax.ensemble", "köln.npz"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(CONFIGS.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("k\\xf6ln.npz: top-1 ")
+
+
 def test_there_are_cases_of_all_commands_that_read_files():
     commands = {case.command for case in CASES}
     assert commands == {"main", "prepare", "predict", "ensemble", "convert", "export", "bench", "embed"}
