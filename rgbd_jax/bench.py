@@ -13,13 +13,12 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
-from rgbd_jax.command import ArgumentParser, run_command
+from rgbd_jax.command import ArgumentParser, output_file, run_command
 from rgbd_jax.config import ConfigArguments
 from rgbd_jax.data.loader import Batch, is_prepared, open_training_split, steps_per_epoch, training_batches
 from rgbd_jax.data.random_clips import Shape, configured_shape, random_batch
@@ -58,7 +57,7 @@ def parser() -> ArgumentParser:
     arguments.add_argument(
         "--steps", type=int, default=10, help=f"steps to time, after {WARM_UP_STEPS} of warm-up"
     )
-    arguments.add_argument("--json", type=Path, help="also write the figures there")
+    arguments.add_argument("--json", type=output_file, help="also write the figures there")
     return arguments
 
 

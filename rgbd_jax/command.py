@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -13,6 +14,11 @@ from absl import flags
 
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.processes import is_worker, leave_worker
+
+# What the system finds wrong with a path that it was given; everything else is wrong with the system.
+_OF_THE_PATH = frozenset(
+    (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM)
+)
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -28,6 +34,13 @@ class ArgumentParser(argparse.ArgumentParser):
         raise UserError(f"{message} (--help lists the arguments)")
 
 
+def output_file(text: str) -> Path:
+    """The type of an argument that names a file to be written."""
+    if not Path(text).name or text.endswith(os.sep) or os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder; the name of a file is needed")
+    return Path(text)
+
+
 def run_command(main: Callable[[list[str]], None]) -> NoReturn:
     """Run `main` on the command line's arguments and leave with the status of the contract.
 
@@ -35,6 +48,8 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
     """
     # Grain's workers read absl flags, which are complete as they are: no command defines one.
     flags.FLAGS.mark_as_parsed()
+    # A name of a file or a class that the terminal has no letters for must not cost the results.
+    sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main(sys.argv[1:])
     except UserError as error:
@@ -48,6 +63,10 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
     except BrokenPipeError:
         # The reader of our output (head, less) went away: nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # A path is looked at in many places, and any look may be refused.
+        what = error.filename or "a file"
+        leave(f"error: {what}: {error.strerror or error}", 2 if error.errno in _OF_THE_PATH else 3)
     sys.exit(0)
 
 

@@ -11,7 +11,7 @@ import inspect
 import json
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ml_collections import ConfigDict, config_flags
 from rgbd_jax.config_rules import PARITY, check_values
 from rgbd_jax.defaults import defaults_of
 from rgbd_jax.errors import UserError
+from rgbd_jax.json_lines import parse_json
 
 # A run may be gone on with although these differ: they change where it stops and what it reports, not what it
 # computes. With another `data.on_error` or `data.max_unreadable` a run that faulty clips ended can leave them
@@ -99,20 +100,23 @@ def load_file(path_and_variant: str) -> ConfigDict:
         config = get_config(variant)
     except UserError as error:
         raise UserError(f"--config={path_and_variant}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{_place(error, spec.origin, path)}: {_one_line(error)}") from error
     if not isinstance(config, ConfigDict):
         kind = type(config).__name__
         raise UserError(f"--config={path_and_variant}: get_config returns {kind}, not a ConfigDict")
-    task = config.get("task", ConfigDict())
-    needed = leaves(defaults_of(task.get("name", "") if isinstance(task, ConfigDict) else ""))
-    missing = sorted(needed.keys() - leaves(config).keys())
+    defaults = _defaults_for(groups := config.to_dict())
+    missing = sorted(leaves(ConfigDict(defaults)).keys() - leaves(config).keys())
     if missing:
         some = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
         raise UserError(
             f"--config={path_and_variant}: keys are missing: {some};"
             " begin with skeleton_config() or rgbd_config() of rgbd_jax.defaults"
         )
+    if unknown := sorted(leaves(config).keys() - leaves(ConfigDict(defaults)).keys()):
+        raise UserError(f"--config={path_and_variant}: there is no key {unknown[0]}")
+    if misfit := next(_misfits(groups, defaults), None):
+        raise UserError(f"--config={path_and_variant}: {misfit}")
     return config
 
 
@@ -156,17 +160,24 @@ def to_json(config: ConfigDict) -> str:
 
 
 def from_json(text: str) -> ConfigDict:
-    """The config that `to_json` wrote."""
-    return from_dict(json.loads(text))
+    """The config that `to_json` wrote. ValueError if it is another text, see `from_dict`."""
+    return from_dict(parse_json(text))
 
 
 def from_dict(groups: dict[str, Any]) -> ConfigDict:
     """A stored config from nested dicts, with tuples where JSON has lists.
 
     A key that did not exist yet when it was stored gets its default, which stands for what was done then.
+
+    Raises:
+      ValueError: it is no such dict, or has a value of another type than its key.
     """
-    defaults = defaults_of(groups.get("task", {}).get("name", "")).to_dict()
-    return ConfigDict(_filled(_tuples(groups), defaults)).lock()
+    if not isinstance(groups, dict):
+        raise ValueError(f"found {type(groups).__name__}, groups of keys are needed")
+    groups, defaults = _tuples(groups), _defaults_for(groups)
+    if misfit := next(_misfits(groups, defaults), None):
+        raise ValueError(misfit)
+    return ConfigDict(_filled(groups, defaults)).lock()
 
 
 def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
@@ -198,7 +209,7 @@ def _takes_one_argument(function: Any) -> bool:
     return True
 
 
-def _place(error: Exception, file: str, shown: str) -> str:
+def _place(error: BaseException, file: str, shown: str) -> str:
     """Where in a config file an exception came from: `shown, line N`, or `shown` if that is not known."""
     if isinstance(error, SyntaxError):
         lines = [error.lineno] if error.filename == file else []
@@ -209,7 +220,7 @@ def _place(error: Exception, file: str, shown: str) -> str:
     return f"--config={shown}, line {lines[-1]}" if lines else f"--config={shown}"
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     return f"{type(error).__name__}: {' '.join(message.split())}"
 
@@ -230,6 +241,27 @@ def _find(config: ConfigDict, key: str) -> Any:
             f"--config.{key}: {found} is a group; set one of its keys: {', '.join(sorted(group))}"
         )
     return group
+
+
+def _defaults_for(groups: dict[str, Any]) -> dict[str, Any]:
+    """The defaults of the task that nested dicts name, or of all tasks where they name none."""
+    task = groups.get("task")
+    name = task.get("name") if isinstance(task, dict) else None
+    return defaults_of(name if isinstance(name, str) else "").to_dict()
+
+
+def _misfits(groups: dict[str, Any], defaults: dict[str, Any], place: str = "config") -> Iterator[str]:
+    """What in nested dicts is of another type than in `defaults`, in words."""
+    for key, value in groups.items():
+        if key not in defaults:
+            continue
+        default = defaults[key]
+        if isinstance(default, dict) and isinstance(value, dict):
+            yield from _misfits(value, default, f"{place}.{key}")
+        elif isinstance(default, dict):
+            yield f"{place}.{key} is {value!r}; a group of keys is needed"
+        elif type(value) is not type(default) and (type(value), type(default)) != (int, float):
+            yield f"{place}.{key} is {value!r}; the value must be of type {type(default).__name__}"
 
 
 def _filled(groups: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

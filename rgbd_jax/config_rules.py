@@ -26,7 +26,7 @@ class Rule(NamedTuple):
 
 
 def at_least(low: int) -> Rule:
-    return Rule(f"{low} or more", lambda value: low <= value < float("inf"))
+    return Rule(f"{low} or more, below 2**31", lambda value: low <= value < 2**31)
 
 
 def multiple_of(factor: int, low: int) -> Rule:
@@ -88,7 +88,7 @@ RULES = {
     ),
     "data.repeat": at_least(1),
     "data.limit": at_least(0),
-    "data.num_workers": at_least(0),
+    "data.num_workers": within(0, 512),  # more would only take the machine down
     "data.on_error": one_of(*ON_ERROR),
     "data.max_unreadable": FRACTION,
     "data.modalities": each(one_of("rgb", "depth")),

@@ -7,6 +7,7 @@ What stands in brackets is strict both ways: see `weights.rules`.
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,10 @@ def to_torch(config_arguments: ConfigArguments, checkpoint: Path, target: Path) 
     mesh = sharding.make_mesh(jax.devices()[:1])
     *_, weights = trained_network(config, known_of_data, checkpoint, mesh)
     params, batch_stats = jax.device_get(weights)
-    known = Progress(**description.published)
+    try:
+        known = Progress(**description.published)
+    except TypeError as error:
+        raise UserError(f"{checkpoint}: is damaged: its published is {description.published!r}") from error
     variables = {"params": params, "batch_stats": batch_stats}
     with _naming(checkpoint):
         tensors = invert(variables, published.rules, {**published.names, **known.names})
@@ -221,5 +225,5 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _check_absent(target: Path) -> None:
-    if target.exists():
+    if os.path.lexists(target):  # a link to nowhere too
         raise UserError(f"{target}: exists already; give a new name")

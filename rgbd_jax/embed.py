@@ -6,9 +6,7 @@ The encoder is a model of sentence-transformers, by its name or as a local folde
 `bash launch/environment.sh torch` installs. docs/prompts.md says what a file of prompts is like.
 """
 
-from pathlib import Path
-
-from rgbd_jax.command import ArgumentParser, run_command
+from rgbd_jax.command import ArgumentParser, output_file, run_command
 from rgbd_jax.errors import UserError
 
 
@@ -18,7 +16,9 @@ def parser() -> ArgumentParser:
         "prompts", metavar="PROMPTS", help="a data set such as ntu60, or a file of prompts"
     )
     arguments.add_argument("--encoder", required=True, help="name or folder of the model")
-    arguments.add_argument("--output", type=Path, required=True, help="file of features to write, .npz")
+    arguments.add_argument(
+        "--output", type=output_file, required=True, help="file of features to write, .npz"
+    )
     arguments.add_argument(
         "--synonyms", default="", help="if PROMPTS is GAP's file of parts, that of synonyms"
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbd_jax.command import ArgumentParser, run_command
+from rgbd_jax.command import ArgumentParser, output_file, run_command
 from rgbd_jax.errors import UserError
 from rgbd_jax.report.ensemble import check_classes, combine, default_weights, join, search_weights
 from rgbd_jax.report.metrics import top_k, zero_shot_figures, zero_shot_line
@@ -37,7 +37,7 @@ def parser() -> ArgumentParser:
         help="the same networks' scores of another split, in the same order",
     )
     arguments.add_argument("--labels", type=Path, help="what labels score pickles: .npz or .pkl")
-    arguments.add_argument("--output", type=Path, help="also write the joint scores there, .npz")
+    arguments.add_argument("--output", type=output_file, help="also write the joint scores there, .npz")
     return arguments
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rgbd_jax.errors import OutsideError
+from rgbd_jax.errors import OutsideError, UserError
 
 
 @contextlib.contextmanager
@@ -69,24 +69,15 @@ def remove_leftovers(path: Path) -> None:
             remove(leftover)
 
 
-def append_line(path: Path, line: str) -> None:
-    """Add a line to a file. What stands at its end as part of a line goes: there a process was stopped.
+def check_folder(path: Path, name: str) -> None:
+    """See that a folder can be at `path`, which need not be there yet.
 
     Raises:
-      OutsideError: if the disk refuses.
+      UserError: a file is in its place, or above it; `name` is what gave the path.
     """
-    try:
-        with path.open("a+b") as file:
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
-            file.write(f"{line}\n".encode())
-    except OSError as error:
-        raise OutsideError(f"{path}: cannot be written ({error.strerror or error})") from error
-
-
-def whole_lines(path: Path) -> list[str]:
-    """The lines of a file, without a last one that has no end."""
-    return path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+    for place in (path, *path.absolute().parents):
+        if os.path.lexists(place) and not os.path.isdir(place):
+            raise UserError(f"{name}={path}: {place} is a file; give a folder")
 
 
 def remove(path: Path) -> None:

@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 from rgbd_jax.command import ArgumentParser, keep_compiled, run_command
 from rgbd_jax.config import ConfigArguments
 from rgbd_jax.errors import UserError
+from rgbd_jax.files import check_folder
 from rgbd_jax.processes import Job, is_worker, joined, watch
 
 
@@ -79,9 +80,7 @@ def training_config(config_arguments: ConfigArguments, workdir: Path | None) -> 
     config = config_arguments.load()
     if workdir is None:
         raise UserError("--workdir is missing: name the folder of the run, for example --workdir=runs/first")
-    existing = next(folder for folder in (workdir, *workdir.absolute().parents) if folder.exists())
-    if not existing.is_dir():
-        raise UserError(f"--workdir={workdir}: {existing} is a file; give a folder")
+    check_folder(workdir, "--workdir")
     return config
 
 

@@ -3,9 +3,10 @@
 import contextlib
 import io
 import pickle
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -67,8 +68,13 @@ NUMPY = {("numpy", "ndarray"): "ndarray", ("numpy", "dtype"): _Dtype} | {
 NUMPY["_codecs", "encode"] = lambda text, encoding: text.encode("latin1")
 
 
-class RestrictedUnpickler(pickle.Unpickler):
-    """Loads nothing but what is `allowed`: what stands in for it, by its module and its name."""
+class RestrictedUnpickler(pickle._Unpickler):
+    """Loads nothing but what is `allowed`: what stands in for it, by its module and its name.
+
+    It is Python's own, not the faster one in C, which makes room for whatever number of objects and bytes a
+    pickle states: six bytes are enough to ask for all memory of a machine. From a file in memory no more is
+    taken than there is.
+    """
 
     allowed: Mapping[tuple[str, str], Any] = NUMPY
 
@@ -76,6 +82,12 @@ class RestrictedUnpickler(pickle.Unpickler):
         if (module, name) not in self.allowed:
             raise Forbidden(f"{module}.{name}")
         return self.allowed[module, name]
+
+    def load_bytearray8(self) -> None:
+        (length,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(length)))
+
+    dispatch: ClassVar = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: load_bytearray8}
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rgbd_jax.command import ArgumentParser, keep_compiled, run_command
+from rgbd_jax.command import ArgumentParser, keep_compiled, output_file, run_command
 from rgbd_jax.config import ConfigArguments
 from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.files import replacing
@@ -51,7 +51,7 @@ def parser() -> ArgumentParser:
     arguments.add_argument(
         "--format", choices=tuple(FORMATS), help="table if neither this nor the file says other"
     )
-    arguments.add_argument("--output", type=_file, help="write there instead of printing")
+    arguments.add_argument("--output", type=output_file, help="write there instead of printing")
     arguments.add_argument(
         "--timeline", action="store_true", help=f"what is done when, also in recordings below {LONG:.0f} s"
     )
@@ -61,7 +61,9 @@ def parser() -> ArgumentParser:
     arguments.add_argument(
         "--fps", type=float, help="frames a second, where the file is wrong or does not say"
     )
-    arguments.add_argument("--render", type=_file, help="write the recording there with what was found, .mp4")
+    arguments.add_argument(
+        "--render", type=output_file, help="write the recording there with what was found, .mp4"
+    )
     arguments.add_argument("--camera", type=int, help="number of a camera to watch in place of INPUT")
     return arguments
 
@@ -104,13 +106,6 @@ def main(argv: list[str]) -> None:
             f"{error}; what was found in {len(results)} of {len(inputs)} recordings is written"
         ) from error
     write(results, given.format, given.output)
-
-
-def _file(text: str) -> Path:
-    """The path of a file to be written."""
-    if not Path(text).name or text.endswith(os.sep) or os.path.isdir(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is a folder; the name of a file is needed")
-    return Path(text)
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Sequence["Given"]) -> None:

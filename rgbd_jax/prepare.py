@@ -24,6 +24,7 @@ from rgbd_jax.command import ArgumentParser, run_command
 from rgbd_jax.data.class_folders import DIVISIONS, Division, balance, write_lists
 from rgbd_jax.data.clip_errors import ON_ERROR
 from rgbd_jax.errors import UserError
+from rgbd_jax.files import check_folder
 
 if TYPE_CHECKING:
     from rgbd_jax.data.builders import Builder
@@ -57,6 +58,7 @@ def main(argv: list[str]) -> None:
     given = parser().parse_args(argv)
     if given.check and given.preview is not None:
         raise UserError("--check writes no records, --preview draws what is prepared; one of them is allowed")
+    check_folder(given.data_dir, "--data_dir")
     division = wanted_division(given)
     # Not before the arguments are understood: the import takes a second.
     from rgbd_jax.data.builders import builder_class

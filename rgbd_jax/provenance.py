@@ -5,7 +5,6 @@ A run notes it in `sessions.jsonl` each time that its training is begun or gone 
 
 import datetime
 import importlib.metadata
-import json
 import platform
 import subprocess
 from pathlib import Path
@@ -14,8 +13,7 @@ from typing import Any
 import jax
 
 from rgbd_jax import __version__
-from rgbd_jax.errors import UserError
-from rgbd_jax.files import append_line, whole_lines
+from rgbd_jax.json_lines import add_object, read_objects
 
 SESSIONS = "sessions.jsonl"
 
@@ -50,27 +48,24 @@ def record_session(run: Path, step: int) -> None:
     Raises:
       OutsideError: if the disk refuses.
     """
-    append_line(run / SESSIONS, json.dumps({"step": step} | surroundings()))
+    add_object(run / SESSIONS, {"step": step} | surroundings())
 
 
 def read_sessions(run: Path) -> list[dict[str, Any]]:
     """The sessions of a run, first to last; none if it does not say.
 
     Raises:
-      UserError: if a line is none.
+      UserError: if they cannot be read, or a line is none.
     """
     path = run / SESSIONS
-    if not path.is_file():
-        return []
-    sessions = []
-    for number, line in enumerate(whole_lines(path), start=1):
-        try:
-            session = json.loads(line)
-            _ = session["step"], session["started"], session["device"], session["versions"].items()
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"{path}, line {number}: is no session of a run: {line[:60]!r}") from error
-        sessions.append(session)
-    return sessions
+    return read_objects(path, _is_session, what="session of a run") if path.exists() else []
+
+
+def _is_session(session: dict[str, Any]) -> bool:
+    if not isinstance(session["step"], int) or not isinstance(session["versions"], dict):
+        return False
+    texts = (session["started"], session["device"], session.get("commit", ""), *session["versions"].values())
+    return all(isinstance(text, str) for text in texts)
 
 
 def commit_of(folder: Path) -> str:

@@ -6,7 +6,6 @@ The file is a zip archive, not compressed, of two members:
     description.json    what goes in, what comes out, what it was made with
 """
 
-import json
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from jax import export
 
 from rgbd_jax.errors import UserError
 from rgbd_jax.files import to_json
+from rgbd_jax.json_lines import parse_json
 
 # Of the description; counts up when a key gets another meaning.
 FORMAT = 1
@@ -70,7 +70,7 @@ def read_archive(path: Path) -> tuple[Callable[[Mapping[str, np.ndarray]], jax.A
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            description = json.loads(archive.read(_DESCRIPTION))
+            description = parse_json(archive.read(_DESCRIPTION))
             serialized = bytearray(archive.read(_PROGRAM))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())

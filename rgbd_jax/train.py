@@ -259,8 +259,10 @@ def claim_workdir(workdir: Path, config: ConfigDict) -> None:
     remove_leftovers(stored)
     if stored.is_file():
         try:
-            config_of_run = configs.from_json(stored.read_text())
-        except (ValueError, TypeError, AttributeError) as error:
+            config_of_run = configs.from_json(stored.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"{stored}: cannot be read ({error.strerror})") from error
+        except ValueError as error:
             raise UserError(
                 f"{stored}: is not the config of a run ({error}); choose another --workdir"
             ) from error

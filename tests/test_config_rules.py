@@ -61,7 +61,7 @@ def test_the_edges_are_allowed(text):
         ("checkpoint_every=0", "config.checkpoint_every=0: allowed is 1 or more"),
         ("data.repeat=0", "config.data.repeat=0: allowed is 1 or more"),
         ("data.limit=-1", "config.data.limit=-1: allowed is 0 or more"),
-        ("data.num_workers=-1", "config.data.num_workers=-1: allowed is 0 or more"),
+        ("data.num_workers=-1", "config.data.num_workers=-1: allowed is 0 to 512"),
         ("data.on_error=stop", "config.data.on_error='stop': allowed is one of fail, skip"),
         ("optimizer.name=lion", "config.optimizer.name='lion': allowed is one of sgd, adam, adamw"),
         ("optimizer.momentum=1", "config.optimizer.momentum=1.0: allowed is 0 or more, below 1"),
@@ -96,7 +96,8 @@ def test_a_value_out_of_range_is_named(text, message):
     [
         (
             "task.depth_range=(4500,500)",
-            "config.task.depth_range=(4500, 500): allowed is a pair, each value 0 or more, the second larger",
+            "config.task.depth_range=(4500, 500): allowed is a pair, each value 0 or more, below 2**31,"
+            " the second larger",
         ),
         ("task.depth_range=(500,500)", "config.task.depth_range=(500, 500): allowed is a pair"),
         ("task.depth_range=(-1,500)", "config.task.depth_range=(-1, 500): allowed is a pair"),

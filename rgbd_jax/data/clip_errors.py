@@ -1,14 +1,13 @@
 """What is done about faulty clips: the run ends, or goes on without them, and says so."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from rgbd_jax.errors import OutsideError, UserError
-from rgbd_jax.files import append_line, whole_lines
+from rgbd_jax.errors import OutsideError
+from rgbd_jax.json_lines import add_object, is_number, read_objects
 
 # What can be done about them: by `data.on_error` in training, by --on_error in preparation.
 ON_ERROR = ("fail", "skip")
@@ -39,7 +38,7 @@ class ClipErrors:
 
         Raises:
           ValueError: `on_error` is something else.
-          UserError: the file cannot be read, or holds something else.
+          UserError: the file cannot be read, or a line of it is no clip.
         """
         if on_error not in ON_ERROR:
             raise ValueError(f"on_error={on_error!r}: allowed are {', '.join(ON_ERROR)}")
@@ -48,7 +47,11 @@ class ClipErrors:
         self._path = path
         self._split = split
         self._max_share = max_share
-        self._steps = _named(path, split) if path is not None and path.is_file() else {}
+        self._steps: dict[str, int] = {}
+        if path is not None and path.exists():
+            lines = read_objects(path, _is_clip, what="clip that was left out")
+            # Absent: written before steps were.
+            self._steps = {line["id"]: line.get("step", 0) for line in lines if line["split"] == split}
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -69,7 +72,9 @@ class ClipErrors:
             raise OutsideError(f"{reason}; with data.on_error=skip it is left out, see data.max_unreadable")
         if clip not in self._steps:
             self._steps[clip] = self.step
-            self._write({"split": self._split, "id": clip, "reason": reason, "step": self.step})
+            if self._path is not None:
+                line = {"split": self._split, "id": clip, "reason": reason, "step": self.step}
+                add_object(self._path, line)
             start = _OVERWRITE if sys.stderr.isatty() else ""
             tqdm.write(f"{start}warning: {reason}; the clip is left out", file=sys.stderr)
         count = len(self._steps)
@@ -81,22 +86,7 @@ class ClipErrors:
                 f" data.max_unreadable={self._max_share} allows no more than that share"
             )
 
-    def _write(self, line: dict[str, Any]) -> None:
-        if self._path is not None:
-            append_line(self._path, json.dumps(line))
 
-
-def _named(path: Path, split: str) -> dict[str, int]:
-    """The clips of a split that a file names, each with its step. UserError if the file is no such."""
-    named = {}
-    for number, line in enumerate(whole_lines(path), start=1):
-        try:
-            row = json.loads(line)
-            if row["split"] == split:
-                # Absent: written before steps were.
-                named[row["id"]] = row.get("step", 0) + 0
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(
-                f"{path}, line {number}: is no line about a clip: {line[:60]!r}; remove it"
-            ) from error
-    return named
+def _is_clip(line: dict[str, Any]) -> bool:
+    texts = (line[name] for name in ("split", "id", "reason"))
+    return all(isinstance(text, str) for text in texts) and is_number(line.get("step", 0))

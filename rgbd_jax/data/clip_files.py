@@ -31,12 +31,17 @@ def find_clips(folder: Path, endings: Collection[str], is_frame: Callable[[str],
       is_frame: whether a file of this name makes its folder a clip.
 
     Raises:
-      UserError: a folder cannot be read.
+      UserError: a folder cannot be read, or is in itself by a link.
     """
     clips, others = set(), []
     if not folder.is_dir():
         return FoundClips(clips, others)
     for path, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
+        real = os.path.realpath(path)
+        for name in folders:
+            link = os.path.join(path, name)
+            if os.path.islink(link) and f"{real}/".startswith(f"{os.path.realpath(link)}/"):
+                raise UserError(f"{link}: is a link that leads back to a folder above it; remove it")
         here = Path(path).relative_to(folder)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         files = sorted(name for name in files if not name.startswith("."))
@@ -54,7 +59,7 @@ def find_clips(folder: Path, endings: Collection[str], is_frame: Callable[[str],
 
 def files_of(clip: Path, endings: Collection[str]) -> list[Path]:
     """The files that are called as a clip and have one of the endings, in small letters or capitals."""
-    if not clip.parent.is_dir():
+    if not os.path.isdir(clip.parent):  # which, unlike Path's, takes any name
         return []
     files = (clip.with_name(name) for name in os.listdir(clip.parent))
     return sorted(file for file in files if file.stem == clip.name and file.suffix.lower() in endings)

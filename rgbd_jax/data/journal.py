@@ -11,6 +11,8 @@ from typing import BinaryIO, NamedTuple, Self
 
 import numpy as np
 
+from rgbd_jax.json_lines import parse_json
+
 # Of an entry: the checksum of what follows, the bytes of its name, the bytes of its array.
 _HEADER = struct.Struct("<IHI")
 
@@ -79,7 +81,7 @@ def _entries(path: Path) -> Iterator[tuple[str, _Place]]:
             place = _Place(path, file.tell() - _HEADER.size)
             _, name_size, size = _HEADER.unpack(header)
             try:
-                key, *_ = json.loads(file.read(name_size))
+                key, *_ = parse_json(file.read(name_size))
             except (ValueError, TypeError):  # no JSON, no list
                 return
             if file.seek(size, os.SEEK_CUR) > length:

@@ -1,6 +1,5 @@
 """Prepared records: checked when they are opened, then read one by one. What is damaged is named."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from array_record.python.array_record_module import ArrayRecordReader
 from tqdm import tqdm
 
 from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.json_lines import parse_json
 
 # Beside the records themselves, what reading needs.
 _DESCRIPTION = ("dataset_info.json", "features.json", "metadata.json")
@@ -143,7 +143,7 @@ def _open(folder: Path) -> tfds.core.DatasetBuilder:
 
 def _check_json(path: Path) -> None:
     try:
-        json.loads(path.read_text(encoding="utf-8"))
+        parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise damaged(path, error.strerror) from error
     except ValueError as error:  # bad JSON and bad UTF-8

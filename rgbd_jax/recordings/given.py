@@ -50,7 +50,7 @@ def parse_given(text: str) -> Given:
       UserError: there is no such file or folder, there are more than two, or FROM is not below TO.
     """
     first, end, rest = 0, None, text
-    match = re.fullmatch(r"(.+):(\d+):(\d+)", text)
+    match = re.fullmatch(r"(.+):([0-9]{1,9}):([0-9]{1,9})", text)
     if match and not os.path.exists(text):
         rest, first, end = match[1], int(match[2]), int(match[3])
         if first >= end:

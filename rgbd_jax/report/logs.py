@@ -1,7 +1,6 @@
 """What a run says while it is under way: rows of numbers to its folder, one line to the terminal."""
 
 import contextlib
-import json
 import shutil
 import sys
 import time
@@ -9,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from rgbd_jax.errors import OutsideError, UserError
-from rgbd_jax.files import remove_leftovers, replacing, to_json, whole_lines
+from rgbd_jax.errors import OutsideError
+from rgbd_jax.files import remove_leftovers, replacing, to_json
+from rgbd_jax.json_lines import is_number, read_objects
 from rgbd_jax.report.tensorboard import ScalarWriter
 
 Row = dict[str, Any]
@@ -130,17 +130,19 @@ def read_rows(path: Path) -> list[Row]:
     """The rows of a `metrics.jsonl`, without a last line that has no end: there the run was killed.
 
     Raises:
-      UserError: if another line is no row.
+      UserError: if it cannot be read, or another line is no row.
     """
-    rows = []
-    for number, line in enumerate(whole_lines(path), start=1):
-        try:
-            row = json.loads(line)
-            _ = row["kind"], row["split"], row["step"] + 0, row["epoch"] + 0
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{path}, line {number}: is no row of a run's log: {line[:60]!r}") from error
-        rows.append(row)
-    return rows
+    return read_objects(path, _is_row, what="row of a run's log")
+
+
+def _is_row(row: Row) -> bool:
+    figures = {name: value for name, value in row.items() if name not in ("kind", "split")}
+    return (
+        isinstance(row["kind"], str)
+        and isinstance(row["split"], str)
+        and all(isinstance(row[name], int) and row[name] >= 0 for name in ("step", "epoch"))
+        and all(value is None or is_number(value) or isinstance(value, list) for value in figures.values())
+    )
 
 
 class ProgressLine:

@@ -8,8 +8,6 @@ labels are taken from the file that was tested on:
     val_label.pkl of NW-UCLA    a dict for each place: `file_name`, which is the sample's id; `label`, from 1
 """
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from rgbd_jax.array_archive import ArrayArchive, Damaged
 from rgbd_jax.errors import UserError
 from rgbd_jax.pickles import read_pickle
 from rgbd_jax.report.scores import Scores, read_scores
@@ -64,7 +63,7 @@ def read_score_pickle(path: Path) -> UnlabelledScores:
     what = "a score pickle is a dict of float arrays, all of one length, by sample"
     if not isinstance(found, dict) or not found:
         raise UserError(f"{path}: holds {_describe(found)}; {what}")
-    ids, shape = [], None
+    ids, rows, shape = [], [], None
     for key, scores in found.items():
         if not isinstance(key, str | int | np.integer):
             raise UserError(f"{path}: a sample is called {key!r}; text and integers are allowed")
@@ -73,12 +72,14 @@ def read_score_pickle(path: Path) -> UnlabelledScores:
         shape = shape or scores.shape
         if scores.shape != shape:
             raise UserError(f"{path}: sample {key} has {len(scores)} scores, not {shape[0]}; {what}")
-        if not np.isfinite(scores).all():
+        with np.errstate(over="ignore"):  # is not finite then
+            rows.append(scores.astype(np.float32))
+        if not np.isfinite(rows[-1]).all():
             raise UserError(f"{path}: sample {key} has scores that are not finite")
         ids.append(key if isinstance(key, str) else f"test_{key}")
     if len(set(ids)) < len(ids):
         raise UserError(f"{path}: names a sample twice, as `test_<i>` and as `i`")
-    return UnlabelledScores(np.array(ids), np.stack(list(found.values())).astype(np.float32))
+    return UnlabelledScores(np.array(ids), np.stack(rows))
 
 
 def read_labels(path: Path) -> Labels:
@@ -91,9 +92,10 @@ def read_labels(path: Path) -> Labels:
         return _labels_of_nw_ucla(path)
     try:
         # Of the clips beside them, gigabytes, nothing is read.
-        with np.load(path, allow_pickle=False) as archive:
-            one_hot = {part: archive[f"y_{part}"] for part in ("train", "test") if f"y_{part}" in archive}
-    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error):
+        with ArrayArchive(path) as archive:
+            parts = [part for part in ("train", "test") if f"y_{part}" in archive]
+            one_hot = {part: archive.read(f"y_{part}") for part in parts}
+    except (OSError, Damaged):
         one_hot = {}
     return _labels_of_ntu(path, one_hot) if one_hot else labels_of(str(path), read_scores(path))
 
@@ -169,6 +171,7 @@ def _is_clip(clip: Any) -> bool:
         isinstance(clip, dict)
         and isinstance(clip.get("file_name"), str)
         and isinstance(clip.get("label"), int | np.integer)
+        and 1 <= clip["label"] <= np.iinfo(np.int32).max
     )
 
 

@@ -1,13 +1,12 @@
 """Scores of a network on a data set, and the file that carries them: `scores.npz`, keyed by sample id."""
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from rgbd_jax.array_archive import ArrayArchive, Damaged
 from rgbd_jax.errors import UserError
 from rgbd_jax.files import replacing
 
@@ -122,18 +121,29 @@ def read_scores(path: Path) -> Scores:
       UserError: if it is no score file, lacks something, does not fit together, or is not finite.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in (*_REQUIRED, *_OPTIONAL, _HELD_OUT) if name in archive}
+        with ArrayArchive(path) as archive:
+            wanted = (*_REQUIRED, *_OPTIONAL, _HELD_OUT)
+            arrays = {name: archive.read(name) for name in wanted if name in archive}
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such score file") from None
-    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, Damaged) as error:
         raise UserError(f"{path}: is no score file (.npz with {', '.join(_REQUIRED)}): {error}") from error
     if missing := [name for name in _REQUIRED if name not in arrays]:
         raise UserError(f"{path}: lacks {', '.join(missing)}; a score file has {', '.join(_REQUIRED)}")
+    for name, ndim in (("class_names", 1), (_HELD_OUT, 1), *((name, 0) for name in _OPTIONAL)):
+        if name in arrays and (arrays[name].ndim != ndim or arrays[name].dtype.kind != "U"):
+            found, needed = arrays[name], ("one text", "a list of texts")[ndim]
+            raise UserError(f"{path}: {name} is {found.dtype} {found.shape}; {needed} is needed")
     try:
+        with np.errstate(over="ignore"):  # is not finite then
+            logits = (
+                arrays["logits"].astype(np.float32)
+                if arrays["logits"].dtype.kind == "f"
+                else arrays["logits"]
+            )
         scores = Scores(
             ids=arrays["ids"],
-            logits=arrays["logits"],
+            logits=logits,
             labels=arrays["labels"],
             class_names=tuple(map(str, arrays["class_names"])),
             held_out=tuple(map(str, arrays.get(_HELD_OUT, ()))),
@@ -146,4 +156,4 @@ def read_scores(path: Path) -> Scores:
         raise UserError(
             f"{path}: {len(faulty)} samples have scores that are not finite, the first is {faulty[0]}"
         )
-    return replace(scores, logits=scores.logits.astype(np.float32), labels=scores.labels.astype(np.int32))
+    return replace(scores, labels=scores.labels.astype(np.int32))

@@ -6,14 +6,13 @@ stale, one that is removed or moved does not.
 """
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from rgbd_jax.array_archive import ArrayArchive, Damaged
 from rgbd_jax.errors import UserError
 from rgbd_jax.text.prompts import SHIPPED, Prompts
 
@@ -107,7 +106,8 @@ def read_features(path: Path, prompts: Prompts, *, encoder: str = "", width: int
             f" {prompts.place}, the first is {stale[0]!r}; {_REMAKE}"
         )
     chosen = vectors[[rows[digest] for digest in needed]].astype(np.float32)
-    lengths = np.linalg.norm(chosen, axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # is not finite then
+        lengths = np.linalg.norm(chosen, axis=1)
     if not np.all(np.isfinite(lengths) & (lengths > 0)):
         raise UserError(f"{path}: has vectors that are 0 or not finite; {_REMAKE}")
     return chosen
@@ -115,11 +115,11 @@ def read_features(path: Path, prompts: Prompts, *, encoder: str = "", width: int
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in _ARRAYS if name in archive}
+        with ArrayArchive(path) as archive:
+            arrays = {name: archive.read(name) for name in _ARRAYS if name in archive}
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file of features; {_REMAKE}") from None
-    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, Damaged) as error:
         raise UserError(
             f"{path}: is no file of features (.npz with {', '.join(_ARRAYS)}): {error}"
         ) from error

@@ -18,6 +18,7 @@ default, and as published. The texts of the whole are the name, the synonyms and
 """
 
 import dataclasses
+import string
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -160,10 +161,11 @@ def _split(line: Line, allowed: Sequence[str]) -> tuple[str, str]:
 
 def _checked_template(line: Line, text: str) -> str:
     try:
-        fits = "A part" in text.format(name="A name", part="A part")
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        fits = False
-    if not fits:
+        # Nothing but the two names: what else `format` understands reaches far into the program.
+        fields = {tuple(field) for _, *field in string.Formatter().parse(text) if field[0] is not None}
+    except ValueError:
+        fields = set()
+    if not {("part", "", None)} <= fields <= {("part", "", None), ("name", "", None)}:
         raise UserError(f"{line}: found parts: {text}; a text with {{part}} and maybe {{name}} is needed")
     return text
 

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ import jax
 import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
+from rgbd_jax.config import from_dict
 from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.files import replacing, to_json
 from rgbd_jax.training.integrity import CHECKSUMS, damage, write_checksums
@@ -59,6 +61,11 @@ class Description:
     channels: dict[str, int] = dataclasses.field(default_factory=dict)
     log_rows: int = 0
     published: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+# The types of what describes a checkpoint; lists are of text. Older checkpoints lack what came later.
+_LATER = {"channels": dict, "log_rows": int, "published": dict}
+_KINDS = {"config": dict, "class_names": list, "loader": dict, "step": int, "epoch": int, **_LATER}
 
 
 class Checkpoints:
@@ -283,8 +290,8 @@ def resolve(path: Path, which: str = "newest") -> Path:
     Raises:
       UserError: if there is no checkpoint, or if it, or the best one, is damaged.
     """
-    path = path.resolve()
-    if not path.is_dir():
+    path = Path(os.path.realpath(path))  # which, unlike Path's, takes links that lead to themselves
+    if not os.path.isdir(path):
         raise UserError(f"{path}: there is no such folder; give a run or one of its checkpoints")
     if _is_one(path):
         if wrong := _damage(path):
@@ -317,23 +324,24 @@ def describe(checkpoint: Path) -> Description:
     """Read what stands beside the arrays.
 
     Raises:
-      UserError: if it is no checkpoint of this program, or of a version that is not understood.
+      UserError: if it is no checkpoint of this program, is damaged, or of a version that is not understood.
     """
     with _reading(checkpoint):
         metadata = ocp.metadata(checkpoint.absolute(), _STATE).custom_metadata or {}
     if metadata.get("format") not in (1, FORMAT):
         found = metadata.get("format")
         raise UserError(f"{checkpoint}: is of format {found!r}; this version reads format {FORMAT}")
-    return Description(
-        config=metadata["config"],
-        class_names=tuple(metadata["class_names"]),
-        loader=metadata["loader"],
-        step=metadata["step"],
-        epoch=metadata["epoch"],
-        channels=metadata.get("channels", {}),  # absent, here and below: stored before there was any
-        log_rows=metadata.get("log_rows", 0),
-        published=metadata.get("published", {}),
-    )
+    names = {field.name for field in dataclasses.fields(Description)}
+    found = {name: value for name, value in metadata.items() if name in names}
+    for name, kind in _KINDS.items():
+        value = found.get(name, kind() if name in _LATER else None)
+        if not isinstance(value, kind) or (kind is list and not all(isinstance(text, str) for text in value)):
+            raise UserError(f"{checkpoint}: is damaged: its {name} is {str(value)[:60]!r}")
+    try:
+        from_dict(found["config"])
+    except ValueError as error:
+        raise UserError(f"{checkpoint}: is damaged: {error}") from error
+    return Description(**found | {"class_names": tuple(found["class_names"])})
 
 
 def save_weights(folder: Path, params: Arrays, batch_stats: Arrays, description: Description) -> None:

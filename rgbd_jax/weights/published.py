@@ -81,7 +81,7 @@ def read_published(path: Path) -> tuple[dict[str, np.ndarray], Progress]:
     if not isinstance(content, dict):
         raise UserError(f"{path}: found {type(content).__name__}; a dict of tensors by their names is needed")
     model = content.get(_MODEL)
-    named = named_tensors(model if isinstance(model, dict) else content)
+    named = named_tensors(path, model if isinstance(model, dict) else content)
     tensors = {name.removeprefix(_MODULE): tensor for name, tensor in named.items()}
     if doubled := [
         name for name in named if name.startswith(_MODULE) and name.removeprefix(_MODULE) in named

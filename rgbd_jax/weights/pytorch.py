@@ -8,11 +8,12 @@ other, and the storages after them.
 """
 
 import abc
+import io
 import math
 import os
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,6 +36,9 @@ _STORAGES = {
     "BoolStorage": np.bool_,
 }
 
+
+# A pickle may hold one group at many places, also within itself.
+_MOST_GROUPS = 10_000
 
 # What the older kind begins with.
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -97,21 +101,28 @@ class _Unpickler(RestrictedUnpickler, abc.ABC):
 class _Archive(_Unpickler):
     """Storages are files of the archive that the pickle lies in."""
 
-    def __init__(self, archive: zipfile.ZipFile):
-        self._archive, self._root = archive, archive.namelist()[0].split("/")[0] + "/"
-        super().__init__(archive.open(f"{self._root}data.pkl"))
+    def __init__(self, archive: zipfile.ZipFile, size: int):
+        self._archive, self._size = archive, size
+        self._root = archive.namelist()[0].split("/")[0] + "/"
+        super().__init__(io.BytesIO(self._read("data.pkl")))
 
     def storage(self, key: str, dtype: np.dtype, count: int) -> np.ndarray:
         del count
-        return np.frombuffer(self._archive.read(f"{self._root}data/{key}"), dtype)
+        return np.frombuffer(self._read(f"data/{key}"), dtype)
+
+    def _read(self, name: str) -> bytes:
+        """PyTorch compresses neither; where somebody did, what is small may become large without end."""
+        if self._archive.getinfo(self._root + name).file_size > self._size:
+            raise ValueError(f"found {name} larger than the file")
+        return self._archive.read(self._root + name)
 
 
 class _Sequence(_Unpickler):
     """Storages come after the pickle, and are empty until then."""
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: io.BytesIO):
         super().__init__(file)
-        self._file, self._left = file, os.fstat(file.fileno()).st_size
+        self._file, self._left = file, len(file.getbuffer())
 
     def load(self) -> Any:
         """What the pickle holds, once the storages behind it are read too."""
@@ -146,12 +157,13 @@ def load_pytorch(path: Path) -> Any:
     with file, refusing(path, what="file of weights", allowed=allowed):
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
-                return _Archive(archive).load()
+                return _Archive(archive, os.fstat(file.fileno()).st_size).load()
         file.seek(0)
-        if _starts_with_magic(file):
+        content = io.BytesIO(file.read())
+        if _starts_with_magic(content):
             for _ in range(2):  # the version of the format; the sizes of numbers on that machine
-                RestrictedUnpickler(file).load()
-            return _Sequence(file).load()
+                RestrictedUnpickler(content).load()
+            return _Sequence(content).load()
         raise ValueError("it is none of PyTorch, or ends early; these and .safetensors are read")
 
 
@@ -173,17 +185,25 @@ def read_pytorch(path: Path) -> dict[str, np.ndarray]:
     content = load_pytorch(path)
     if not isinstance(content, dict | _Module):
         raise UserError(f"{path}: is no file of weights; found {type(content).__name__} in it, not a dict")
-    return named_tensors(content)
+    return named_tensors(path, content)
 
 
-def named_tensors(content: Any) -> dict[str, np.ndarray]:
-    """The tensors in nested dicts and modules, by the names on the way to them, joined by dots."""
-    return dict(_named(content))
+def named_tensors(path: Path, content: Any) -> dict[str, np.ndarray]:
+    """The tensors in nested dicts and modules, by the names on the way to them, joined by dots.
 
-
-def _named(group: Any, start: str = "") -> Iterator[tuple[str, np.ndarray]]:
-    for name, value in (vars(group) if isinstance(group, _Module) else group).items():
-        if isinstance(value, np.ndarray):
-            yield f"{start}{name}", value
-        elif isinstance(value, dict | _Module):
-            yield from _named(value, f"{start}{name}.")
+    Raises:
+      UserError: of the file at `path`, if a group is in itself, or in others without end.
+    """
+    tensors, pending = {}, [("", content)]
+    for _ in range(_MOST_GROUPS):
+        if not pending:
+            return tensors
+        start, group = pending.pop()
+        inner = []
+        for name, value in (vars(group) if isinstance(group, _Module) else group).items():
+            if isinstance(value, np.ndarray):
+                tensors[f"{start}{name}"] = value
+            elif isinstance(value, dict | _Module):
+                inner.append((f"{start}{name}.", value))
+        pending += reversed(inner)
+    raise UserError(f"{path}: is no file of weights; found a group of tensors in itself, or without end")

@@ -3,14 +3,15 @@
 The package `safetensors` gives NumPy no bfloat16.
 """
 
-import json
 import math
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from rgbd_jax.errors import UserError
+from rgbd_jax.json_lines import parse_json
 
 _DTYPES = {
     "F64": np.float64,
@@ -34,7 +35,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
         size = path.stat().st_size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if 2 <= length <= size - 8 else None
+            header = parse_json(file.read(length)) if 2 <= length <= size - 8 else None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:
@@ -50,12 +51,19 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
 
 def _tensor(path: Path, data: np.ndarray, name: str, entry: dict) -> np.ndarray:
     try:
-        dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(map(int, entry["shape"]))
-        start, end = map(int, entry["data_offsets"])
+        dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(map(_whole, entry["shape"]))
+        start, end = map(_whole, entry["data_offsets"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path}: found {str(entry)[:80]} for {name}; allowed are the types {', '.join(_DTYPES)}"
         ) from error
-    if not 0 <= start <= end <= len(data) or end - start != math.prod(shape) * dtype.itemsize:
+    is_there = min(shape, default=0) >= 0 and 0 <= start <= end <= len(data)
+    if not is_there or end - start != math.prod(shape) * dtype.itemsize:
         raise UserError(f"{path}: the bytes of {name} are not all there, {start} to {end} of {len(data)}")
     return np.frombuffer(data[start:end], dtype).reshape(shape)
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no whole number")
+    return value

@@ -172,7 +172,7 @@ def bad(tmp_path):
         (archive(tmp_path / "k.npz", joints, key="x"), "k.npz: found the keys x; the key joints is needed"),
         (archive(tmp_path / "s.npz", joints[..., 0]), "found joints of float64 (4, 25);"),
         (archive(tmp_path / "e.npz", joints[:0]), "found joints (0, 25, 3); at least one frame is needed"),
-        (archive(tmp_path / "h.npz", hole), "frame 0, person 0, joint 0: y is nan; metres that are finite"),
+        (archive(tmp_path / "h.npz", hole), "frame 0, person 0, joint 0: y is nan; metres between"),
         (archive(tmp_path / "z.npz", 0 * joints), "all joints are 0; somebody must be there"),
         (parse_given(f"{tmp_path / 'v.npz'}:2:9"), "v.npz: ends after 4 frames; frames to 9 are needed"),
         (parse_given(str(tmp_path / "no.npz")), f"no.npz: {archive_needed}"),

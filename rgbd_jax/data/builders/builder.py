@@ -181,6 +181,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
           UserError: the source is faulty, or an item in it that must not be left out.
           OutsideError: the records cannot be written, or a process that reads is lost.
         """
+        made = [folder for folder in Path(self.data_dir).parents if not folder.exists()]
         self._remove_abandoned()
         tfds.disable_progress_bar()  # it knows no totals; ours does
         try:
@@ -201,7 +202,8 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             raise _lost_reader() from error
         finally:
             with contextlib.suppress(OSError):  # not empty: prepared, or another version is
-                os.rmdir(os.path.dirname(self.data_dir))
+                for folder in dict.fromkeys((Path(self.data_dir).parent, *made)):
+                    folder.rmdir()
 
     def check(self) -> list[str]:
         """Read every item of the source and return one line for each fault. Writes nothing.

@@ -1,6 +1,7 @@
 """A video data set of one's own, see docs/own_data.md."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -52,13 +53,13 @@ def _frames(path: Path, modality: str, count: int | None) -> FrameFolder | Video
     Raises:
       UserError: there is more than one, a folder holds no frames, or colour has the format of depth.
     """
-    found = [*files_of(path, Custom.ENDINGS), *([path] if path.is_dir() else [])]
+    found = [*files_of(path, Custom.ENDINGS), *([path] if os.path.isdir(path) else [])]
     if len(found) > 1:
         said = " and ".join(file.name for file in found)
         raise UserError(f"found {said} for {path}; one video or one folder of frames is allowed")
     if not found:
         return FrameFolder(path, "%06d.jpg", 0, count)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return VideoFile(found[0], 0, count)
     folder = FrameFolder.find(path, modality)
     return dataclasses.replace(folder, count=count)

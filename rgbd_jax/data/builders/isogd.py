@@ -17,7 +17,7 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 
 from rgbd_jax.data.builders.video_builder import ClipFiles, Item, VideoBuilder
-from rgbd_jax.data.formats.clip_list import parse_label, parse_listed_clip
+from rgbd_jax.data.formats.clip_list import parse_label, parse_listed_clip, path_below
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
 from rgbd_jax.errors import UserError
@@ -69,7 +69,10 @@ class Isogd(VideoBuilder):
                     f"{item.line}: found {len(columns)} columns ({item.line.text});"
                     " colour video, depth video and label are needed"
                 )
-            paths = dict(zip(PREFIXES, columns[:2], strict=True))
+            paths = {
+                modality: path_below(item.line, path)
+                for modality, path in zip(PREFIXES, columns[:2], strict=True)
+            }
             label = parse_label(item.line, columns[2], first=1, num_classes=NUM_CLASSES)
             frames = {modality: VideoFile(item.line.path.parent / path) for modality, path in paths.items()}
         return ClipFiles(str(item.line), _id(item.line, paths["rgb"]), self.CLASS_NAMES[label], frames)

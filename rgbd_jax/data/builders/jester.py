@@ -9,13 +9,14 @@ The source folder holds `20bn-jester-v1/NUMBER/%05d.jpg`, from 1, and
 """
 
 import functools
+import os
 from pathlib import Path
 from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
 from rgbd_jax.data.builders.video_builder import ClipFiles, Item, VideoBuilder
-from rgbd_jax.data.formats.clip_list import parse_listed_clip, read_lines
+from rgbd_jax.data.formats.clip_list import parse_listed_clip, path_below, read_lines
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.errors import UserError
 from rgbd_jax.numbered_lines import Line
@@ -75,7 +76,7 @@ class Jester(VideoBuilder):
         else:
             (path, name), count = _number_and_class(item.line), None
         folder = self.root / path
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # which, unlike Path's, takes any name
             folder = self.root / FRAMES / path
         return ClipFiles(
             str(item.line), Path(path).name, name, {"rgb": FrameFolder(folder, "%05d.jpg", 1, count)}
@@ -99,4 +100,4 @@ def _number_and_class(line: Line) -> tuple[str, str]:
         raise UserError(f"{line}: found {len(columns)} columns ({line.text}); number;class name are needed")
     if columns[1] not in CLASS_NAMES:
         raise UserError(f"{line}: found the class {columns[1]!r}; allowed are the 27 of Jester V1")
-    return columns[0], columns[1]
+    return path_below(line, columns[0]), columns[1]

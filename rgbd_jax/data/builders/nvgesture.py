@@ -17,7 +17,7 @@ from typing import ClassVar
 import tensorflow_datasets as tfds
 
 from rgbd_jax.data.builders.video_builder import MODALITIES, ClipFiles, Item, VideoBuilder
-from rgbd_jax.data.formats.clip_list import parse_label, parse_listed_clip, parse_number
+from rgbd_jax.data.formats.clip_list import parse_label, parse_listed_clip, parse_number, path_below
 from rgbd_jax.data.formats.frame_folder import FrameFolder
 from rgbd_jax.data.formats.video_file import VideoFile
 from rgbd_jax.errors import UserError
@@ -83,19 +83,20 @@ class Nvgesture(VideoBuilder):
         for key in ("path", *SENSORS.values(), "label"):
             if key not in fields:
                 raise UserError(f"{line}: found no {key}:; path, color, depth and label are needed")
-        frames = {}
+        frames, path = {}, path_below(line, fields["path"])
         for modality, sensor in SENSORS.items():
             parts = fields[sensor].split(":")
             if len(parts) != 3:
                 raise UserError(f"{line}: found {sensor}:{fields[sensor]}; {sensor}:VIDEO:FROM:TO is needed")
+            video = path_below(line, f"{parts[0]}.avi")
             first, end = (parse_number(line, sensor, part) for part in parts[1:])
             if not 0 <= first < end:
                 raise UserError(
                     f"{line}: found {sensor} frames {first} to {end}; TO must be larger than FROM"
                 )
-            frames[modality] = VideoFile(self.root / fields["path"] / f"{parts[0]}.avi", first, end)
+            frames[modality] = VideoFile(self.root / path / video, first, end)
         label = parse_label(line, fields["label"], first=1, num_classes=len(CLASS_NAMES))
-        return ClipFiles(str(line), _id(fields["path"]), CLASS_NAMES[label], frames)
+        return ClipFiles(str(line), _id(path), CLASS_NAMES[label], frames)
 
     def _folders(self, line: Line) -> ClipFiles:
         clip = parse_listed_clip(line, len(CLASS_NAMES))

@@ -14,6 +14,7 @@ A path may be a bare name or lead from the source, or from `frames/` in it, to t
 depth.
 """
 
+import os
 from pathlib import PurePosixPath
 from typing import ClassVar
 
@@ -132,9 +133,9 @@ class ThuRead(VideoBuilder):
         """The folder of frames, or the video, of one modality of a clip; the folder if there is neither."""
         for root in (self.root, self.root / "frames"):
             folder, video = root / path, root / f"{path}.avi"
-            if folder.is_dir():
+            if os.path.isdir(folder):  # which, unlike Path's, takes any name
                 return FrameFolder(folder, "%06d.jpg", 0, count)
-            if video.is_file():
+            if os.path.isfile(video):
                 return VideoFile(video, 0, count)
         return FrameFolder(self.root / path, "%06d.jpg", 0, count)
 

@@ -1,10 +1,13 @@
 """Lists of clips, one a line, as text files; and the lists of the RGB-D programs, `path frames label`."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 from rgbd_jax.errors import UserError
 from rgbd_jax.numbered_lines import Line, numbered_lines
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 # Instead of a number of frames, in lists of one's own.
 WHOLE = "all"
@@ -30,7 +33,8 @@ def parse_listed_clip(line: Line, num_classes: int) -> ListedClip:
     """Parse `path frames label`. The path may have spaces; instead of frames there may be `all`.
 
     Raises:
-      UserError: there are not three columns, a number is none, or the label is not one of the classes.
+      UserError: there are not three columns, the path leads out of the source, a number is none, or the label
+        is not one of the classes.
     """
     columns = line.text.rsplit(maxsplit=2)
     if len(columns) != 3:
@@ -39,7 +43,15 @@ def parse_listed_clip(line: Line, num_classes: int) -> ListedClip:
     count = None if num_frames == WHOLE else parse_number(line, "frames", num_frames)
     if count is not None and count < 1:
         raise UserError(f"{line}: found frames={num_frames}; allowed is 1 or more")
-    return ListedClip(path.strip("/"), count, parse_label(line, label, first=0, num_classes=num_classes))
+    label = parse_label(line, label, first=0, num_classes=num_classes)
+    return ListedClip(path_below(line, path), count, label)
+
+
+def path_below(line: Line, path: str) -> str:
+    """A path of a line, relative to the source. UserError if it leads out of it."""
+    if ".." in path.split("/"):
+        raise UserError(f"{line}: found {path}; a path below the source is needed, without ..")
+    return path.strip("/")
 
 
 def parse_label(line: Line, text: str, *, first: int, num_classes: int) -> int:
@@ -52,7 +64,6 @@ def parse_label(line: Line, text: str, *, first: int, num_classes: int) -> int:
 
 def parse_number(line: Line, name: str, text: str) -> int:
     """A whole number of a line. UserError if it is none."""
-    try:
-        return int(text)
-    except ValueError as error:
-        raise UserError(f"{line}: found {name}={text}; a whole number is needed") from error
+    if not _WHOLE_NUMBER.fullmatch(text):  # int also takes 1_0, and digits of all scripts
+        raise UserError(f"{line}: found {name}={text}; a whole number is needed")
+    return int(text)

@@ -64,11 +64,14 @@ def read_decimals(text: bytes, begins: np.ndarray, ends: np.ndarray) -> np.ndarr
     numbers = (wholes - np.floor(wholes / powers) * (powers - fractions)) / fractions
     numbers = np.where(is_negative, -numbers, numbers)
     for place in np.flatnonzero(~is_plain):  # such as 2.1e-05
-        numbers[place] = _float(text[begins[place] : ends[place]])
+        numbers[place] = read_decimal(text[begins[place] : ends[place]])
     return numbers
 
 
-def _float(field: bytes) -> float:
+def read_decimal(field: bytes) -> float:
+    """One number; NaN if it is none."""
+    if b"_" in field:  # float takes it, as Python's own numbers may have it
+        return float("nan")
     try:
         return float(field)
     except ValueError:

@@ -1,6 +1,7 @@
 """Clips as folders of image files, one file a frame."""
 
 import dataclasses
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,7 @@ class FrameFolder:
         Raises:
           UserError: there are no numbered image files, or of several kinds; or those of `rgb` are depth.
         """
-        if not path.is_dir():
+        if not os.path.isdir(path):
             raise UserError(f"there is no folder {path}")
         numbers: dict[tuple[str, str], list[str]] = {}
         for file in path.iterdir():
@@ -72,7 +73,7 @@ class FrameFolder:
         return dataclasses.replace(folder, channels=images.DEPTH)
 
     def exists(self) -> bool:
-        return self.path.is_dir()
+        return os.path.isdir(self.path)  # which, unlike Path's, takes any name
 
     def file(self, number: int) -> Path:
         """The file of a frame, the first of which is 0."""
@@ -84,7 +85,7 @@ class FrameFolder:
         Raises:
           UserError: the folder or a file is missing, or a file holds no such frame.
         """
-        if not self.path.is_dir():
+        if not self.exists():
             raise UserError(f"there is no folder {self.path}")
         number = 0
         while self.count is None or number < self.count:

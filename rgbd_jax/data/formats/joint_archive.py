@@ -1,17 +1,14 @@
 """Joints of a recording as a NumPy archive, `.npz` with the key `joints`."""
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from rgbd_jax.array_archive import ArrayArchive, Damaged
+from rgbd_jax.data.formats.positions import NEEDED, are_positions
 from rgbd_jax.errors import UserError
 
 KEY = "joints"
-
-# What NumPy and the archive raise of a file that is another or damaged; RuntimeError: encrypted, it seems.
-_DAMAGED = (EOFError, TypeError, ValueError, AttributeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def read_joint_archive(path: Path) -> np.ndarray:
@@ -21,16 +18,17 @@ def read_joint_archive(path: Path) -> np.ndarray:
       UserError: it cannot be read, or holds something else.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with ArrayArchive(path) as archive:
             if KEY not in archive:
-                found = ", ".join(archive) or "none"
+                found = ", ".join(archive.names) or "none"
                 raise UserError(f"{path}: found the keys {found}; the key {KEY} is needed")
-            joints = archive[KEY]
+            joints = archive.read(KEY)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except _DAMAGED as error:
+    except Damaged as error:
         raise UserError(
             f"{path}: is no .npz file of numbers, or is damaged; numpy.savez(FILE, {KEY}=...) writes one"
+            f" ({error})"
         ) from error
     return check_joints(joints, str(path))
 
@@ -46,7 +44,7 @@ def check_joints(joints: np.ndarray, place: str) -> np.ndarray:
       float32 (T, M, V, 3), T ≥ 1.
 
     Raises:
-      UserError: it has another shape, no frames, or a value that is no number or not finite in float32.
+      UserError: it has another shape, no frames, or a value that is no number or too large.
     """
     if joints.ndim not in (3, 4) or joints.shape[-1] != 3 or joints.dtype.kind not in "fiu":
         raise UserError(
@@ -59,10 +57,10 @@ def check_joints(joints: np.ndarray, place: str) -> np.ndarray:
         joints = joints[:, None]
     with np.errstate(over="ignore"):  # becomes infinite
         joints = joints.astype(np.float32)
-    if not np.isfinite(joints).all():
-        frame, person, joint, axis = np.argwhere(~np.isfinite(joints))[0]
+    if not are_positions(joints).all():
+        frame, person, joint, axis = np.argwhere(~are_positions(joints))[0]
         raise UserError(
             f"{place}: frame {frame}, person {person}, joint {joint}: {'xyz'[axis]} is"
-            f" {joints[frame, person, joint, axis]}; metres that are finite in float32 are needed"
+            f" {joints[frame, person, joint, axis]}; {NEEDED}"
         )
     return joints

@@ -11,14 +11,14 @@ Lines are numbered from 1 in messages, and so are bodies; frames and joints as i
 
 import dataclasses
 import functools
-import math
 import os
 from pathlib import Path
 
 import numpy as np
 
-from rgbd_jax.data.formats.decimals import read_decimals
+from rgbd_jax.data.formats.decimals import read_decimal, read_decimals
 from rgbd_jax.data.formats.marks import Marks
+from rgbd_jax.data.formats.positions import NEEDED, are_positions
 from rgbd_jax.errors import UserError
 
 NUM_JOINTS = 25
@@ -67,7 +67,7 @@ def read_ntu_skeleton(path: str | os.PathLike) -> Recording:
 
     Raises:
       UserError: it cannot be read, ends too early or too late, has a body of other than 25 joints, a line of
-        other than 12 fields, or a coordinate that is no finite number.
+        other than 12 fields, or a coordinate that is none.
     """
     lines = _Lines(Path(path))
     seen: dict[bytes, tuple[int, list[int]]] = {}  # by id: the first frame, the places in `blocks`
@@ -187,7 +187,7 @@ def _positions_of_regular(lines: _Lines, places: np.ndarray) -> np.ndarray | Non
     with np.errstate(over="ignore"):  # is not finite then
         positions = read_decimals(lines.text, starts.reshape(-1), stops.reshape(-1)).astype(np.float32)
     positions = positions.reshape(3, -1).T
-    return positions if np.isfinite(positions).all() else None
+    return positions if are_positions(positions).all() else None
 
 
 def _position(lines: _Lines, place: int) -> list[float]:
@@ -197,13 +197,10 @@ def _position(lines: _Lines, place: int) -> list[float]:
         raise lines.fault(place, f"found {len(fields)} fields; the {_FIELDS} of a joint are needed")
     position = []
     for axis, field in zip("xyz", fields[:3], strict=True):
-        try:
-            value = float(field)
-        except ValueError:
-            value = math.nan
+        value = read_decimal(field)
         with np.errstate(over="ignore"):
-            if not np.isfinite(np.float32(value)):
+            if not are_positions(np.float32(value)):
                 found = field.decode("utf-8", "replace")
-                raise lines.fault(place, f"{axis} is {found}; metres that are finite in float32 are needed")
+                raise lines.fault(place, f"{axis} is {found}; {NEEDED}")
         position.append(value)
     return position

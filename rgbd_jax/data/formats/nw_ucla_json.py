@@ -1,13 +1,14 @@
 """The JSON files of NW-UCLA: one clip a file, `skeletons` [frames][20 joints][x, y, z] in metres."""
 
 import itertools
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 
+from rgbd_jax.data.formats.positions import NEEDED, are_positions
 from rgbd_jax.errors import UserError
+from rgbd_jax.json_lines import parse_json
 
 NUM_JOINTS = 20
 
@@ -23,11 +24,11 @@ def read_nw_ucla_json(path: str | os.PathLike) -> np.ndarray:
 
     Raises:
       UserError: the file cannot be read or is no such file, has no frames, or a value that is no number or
-        not finite in float32.
+        too large.
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_int=float)  # as large as it may be
+        content = parse_json(path.read_text(encoding="utf-8"), parse_int=float)  # as large as it may be
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # bad JSON and bad UTF-8
@@ -45,13 +46,10 @@ def read_nw_ucla_json(path: str | os.PathLike) -> np.ndarray:
         joints = np.empty(0)
     if joints.shape != (len(frames), NUM_JOINTS, 3) or not _all_numbers(frames):
         raise UserError(f"{path}: {_first_misshapen(frames)}")
-    if not np.isfinite(joints).all():
-        frame, joint, axis = np.argwhere(~np.isfinite(joints))[0]
+    if not are_positions(joints).all():
+        frame, joint, axis = np.argwhere(~are_positions(joints))[0]
         value = frames[frame][joint][axis]
-        raise UserError(
-            f"{path}: frame {frame}, joint {joint}: {'xyz'[axis]} is {value};"
-            " metres that are finite in float32 are needed"
-        )
+        raise UserError(f"{path}: frame {frame}, joint {joint}: {'xyz'[axis]} is {value}; {NEEDED}")
     return joints[:, None]
 
 

@@ -32,7 +32,7 @@ class VideoFile:
     end: int | None = None
 
     def exists(self) -> bool:
-        return self.path.is_file()
+        return os.path.isfile(self.path)  # which, unlike Path's, takes any name
 
     def fps(self) -> float | None:
         """Frames a second, as the file states them; None if it does not."""
@@ -53,7 +53,7 @@ class VideoFile:
           UserError: the file is missing, cannot be opened, or ends before `end`; without `end`, it ends
             more than `MISSING_FRAMES` before the number of frames that it states.
         """
-        if not self.path.is_file():
+        if not self.exists():
             raise UserError(f"there is no file {self.path}")
         video = self._open()
         try:

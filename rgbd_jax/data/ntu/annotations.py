@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rgbd_jax.data.formats.ntu_skeleton import NUM_JOINTS
+from rgbd_jax.data.formats.positions import NEEDED, are_positions
 from rgbd_jax.data.left_out import LeftOut
 from rgbd_jax.data.ntu.actors import NoActor, centre
 from rgbd_jax.data.ntu.edition import WHY_MISSING, Capture, Edition, missing_captures
@@ -87,8 +88,8 @@ class Annotations:
                 f" total_frames={clip.get('total_frames')}, {NUM_JOINTS} joints, 3 is needed"
             )
         joints = keypoint.astype(np.float32).swapaxes(0, 1)
-        if not np.isfinite(joints).all():
-            raise UserError(f"{place}: a number of keypoint is not finite")
+        if not are_positions(joints).all():
+            raise UserError(f"{place}: a number of keypoint is no position; {NEEDED}")
         try:
             joints = centre(joints)
         except NoActor as reason:

@@ -7,6 +7,7 @@ a clip: the ids are `train_<row>` and `test_<row>`, and a clip that two protocol
 """
 
 import contextlib
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,9 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from rgbd_jax.array_archive import ArrayArchive, Damaged, Header
 from rgbd_jax.data.formats.ntu_skeleton import NUM_JOINTS
+from rgbd_jax.data.formats.positions import NEEDED, are_positions
 from rgbd_jax.data.left_out import LeftOut
 from rgbd_jax.data.ntu.edition import Edition
 from rgbd_jax.data.skeleton_sample import Sample
@@ -93,8 +96,8 @@ class Archives:
         if columns is None:
             raise UserError(f"{row}: cannot be read, the archive is damaged before it")
         assert number == row.number, "rows are read in their order"
-        if not np.isfinite(columns).all():
-            raise UserError(f"{row}: a number is not finite")
+        if not are_positions(columns).all():
+            raise UserError(f"{row}: a number is no position; {NEEDED}")
         joints = columns.reshape(-1, NUM_BODIES, NUM_JOINTS, 3)
         is_there = joints.any(axis=(1, 2, 3))
         if not is_there.any():
@@ -108,10 +111,9 @@ class Archives:
 
     def _labels(self, path: Path, part: str) -> np.ndarray:
         """Labels (n,) of as many clips as there are."""
-        with _told(path), np.load(path, allow_pickle=False) as archive:
-            one_hot = archive[f"y_{part}"]
-        with _told(path), zipfile.ZipFile(path) as archive, archive.open(f"x_{part}.npy") as file:
-            shape, _ = _header(file)
+        with _told(path), ArrayArchive(path) as archive:
+            one_hot = archive.read(f"y_{part}")
+            _, (shape, *_) = _rows_file(archive, f"x_{part}")
         if shape[1:2] == (0,) or len(shape) != 3 or shape[2] != _COLUMNS:
             raise UserError(f"{path}: x_{part} has the shape {shape}; (clips, frames, {_COLUMNS}) is needed")
         if one_hot.shape != (shape[0], self._edition.actions):
@@ -127,26 +129,25 @@ class Archives:
 
 def _rows(path: Path, name: str) -> Iterator[tuple[int, np.ndarray]]:
     """Each row of an array of an archive, float32, with its number."""
-    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
-        shape, dtype = _header(file)
-        size = dtype.itemsize * int(np.prod(shape[1:]))
+    with ArrayArchive(path) as archive:
+        file, (shape, _, dtype) = _rows_file(archive, name)
+        size = dtype.itemsize * math.prod(shape[1:])
         for number in range(shape[0]):
             content = file.read(size)
             if len(content) < size:
                 raise EOFError(f"{name} ends in row {number}")
-            yield number, np.frombuffer(content, dtype).reshape(shape[1:]).astype(np.float32)
+            with np.errstate(over="ignore"):  # is not finite then
+                columns = np.frombuffer(content, dtype).reshape(shape[1:]).astype(np.float32)
+            yield number, columns
 
 
-def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of the numbers of a `.npy` file, which stands at the first of them afterwards."""
-    version = np.lib.format.read_magic(file)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in read:
-        raise ValueError(f"version {version} of the .npy format")
-    shape, is_fortran, dtype = read[version](file)
-    if is_fortran or dtype.kind != "f":
-        raise ValueError(f"an array of type {dtype} in {'Fortran' if is_fortran else 'C'} order")
-    return shape, dtype
+def _rows_file(archive: ArrayArchive, name: str) -> tuple[BinaryIO, Header]:
+    """The numbers of an array, row by row, and what it is said to be. Damaged if it is of another kind."""
+    file, header = archive.open(name)
+    if header.is_fortran or header.dtype.kind != "f":
+        order = "Fortran" if header.is_fortran else "C"
+        raise Damaged(f"an array of type {header.dtype} in {order} order")
+    return file, header
 
 
 @contextlib.contextmanager
@@ -154,6 +155,6 @@ def _told(path: Path) -> Iterator[None]:
     """Makes what reading an archive raises a UserError."""
     try:
         yield
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, Damaged, zipfile.BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: is no archive of x_train, y_train, x_test, y_test ({reason})") from error

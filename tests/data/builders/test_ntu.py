@@ -309,7 +309,7 @@ def test_several_archives_lie_in_a_folder(golden, tmp_path):
         ({"x_train": np.ones((9, 5, 150), int)}, "is no archive of .*an array of type int64"),
         ({"y_train": np.eye(9, 120)}, r"y_train has the shape \(9, 120\); \(9, 60\) is needed"),
         ({"y_test": np.zeros((5, 60))}, "y_test, row 0: is no one-hot label"),
-        ({"x_test": np.full((5, 5, 150), np.nan, np.float32)}, "x_test, row 0: a number is not finite"),
+        ({"x_test": np.full((5, 5, 150), np.nan, np.float32)}, "x_test, row 0: a number is no position"),
     ],
     ids=["columns", "integers", "classes", "labels", "NaN"],
 )
@@ -385,7 +385,7 @@ def test_pickles_are_read_and_centred(tmp_path, protocol):
         ({"keypoint": np.zeros((1, 3, 17, 3))}, r"keypoint has the shape \(1, 3, 17, 3\); 1 or 2 bodies"),
         ({"keypoint": np.zeros((3, 3, 25, 3))}, r"keypoint has the shape \(3, 3, 25, 3\); 1 or 2 bodies"),
         ({"total_frames": 4}, r"total_frames=4, 25 joints, 3 is needed"),
-        ({"keypoint": np.full((1, 3, 25, 3), np.nan)}, "a number of keypoint is not finite"),
+        ({"keypoint": np.full((1, 3, 25, 3), np.nan)}, "a number of keypoint is no position"),
     ],
     ids=["name", "label", "list", "joints", "bodies", "frames", "NaN"],
 )
