@@ -155,6 +155,7 @@ def make_scorer(
             logits.append(np.asarray(whole))
             for name, found in outputs.items():
                 by_branch[name].append(np.asarray(found))
+        together.share_faults(errors, len(split))
         rows = {name: together.global_rows(read[name]) for name in sorted(read)}
         real = rows["mask"]
         branches = {name: np.concatenate(found)[real] for name, found in by_branch.items()}

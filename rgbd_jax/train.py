@@ -18,7 +18,6 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from rgbd_jax import config as configs
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import (
     open_configured_split,
@@ -26,13 +25,13 @@ from rgbd_jax.data.loader import (
     steps_per_epoch,
     training_batches,
 )
-from rgbd_jax.errors import OutsideError, Preempted, UserError
+from rgbd_jax.errors import OutsideError, Preempted
 from rgbd_jax.evaluate import make_scorer
 from rgbd_jax.experiment import Experiment, Figures
-from rgbd_jax.files import remove_leftovers, replacing
 from rgbd_jax.provenance import record_session
 from rgbd_jax.report.logs import NoLog, ProgressLine, RunLog
 from rgbd_jax.report.metrics import summary
+from rgbd_jax.run_folder import claim_workdir, store_config
 from rgbd_jax.training import sharding, together
 from rgbd_jax.training.checkpoint import (
     BEST_METRIC,
@@ -65,7 +64,13 @@ def train(config: ConfigDict, workdir: Path) -> None:
     validation = open_configured_split(data, data.eval_split)
     epoch_steps = steps_per_epoch(training, batch_size=config.batch_size, repeat=data.repeat)
     faulty, faulty_in_validation = (
-        ClipErrors(data.on_error, workdir / "data_errors.jsonl", split, max_share=data.max_unreadable)
+        ClipErrors(
+            data.on_error,
+            workdir / "data_errors.jsonl",
+            split,
+            max_share=data.max_unreadable,
+            writes=together.is_first(),
+        )
         for split in (data.train_split, data.eval_split)
     )
     batches = training_batches(
@@ -211,6 +216,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     log.write("step", "train", step, epoch, **row)
                     progress.show(step, epoch, row)
                 if epoch_ends:
+                    together.share_faults(faulty, len(training))
                     sums = floats(state.sums)
                     # Where no step was finite there is no mean.
                     row = {name: sums[name] / (sums["count"] or math.nan) for name in task.reported}
@@ -247,37 +253,6 @@ def name_skipped(steps: Sequence[Step], epoch: int, log: RunLog | NoLog) -> None
         if step.skipped:
             ids = itertools.chain(*together.text_of_all(step.ids.tolist()))
             log.write("skipped", "train", step.number, epoch, ids=list(ids))
-
-
-def claim_workdir(workdir: Path, config: ConfigDict) -> None:
-    """Make `workdir` the folder of this experiment, or see that it is already.
-
-    Raises:
-      UserError: if it holds another experiment or anything else.
-    """
-    stored = workdir / "config.json"
-    remove_leftovers(stored)
-    if stored.is_file():
-        try:
-            config_of_run = configs.from_json(stored.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UserError(f"{stored}: cannot be read ({error.strerror})") from error
-        except ValueError as error:
-            raise UserError(
-                f"{stored}: is not the config of a run ({error}); choose another --workdir"
-            ) from error
-        if changed := "; ".join(configs.differences(config_of_run, config)):
-            raise UserError(f"{stored}: the run is another experiment ({changed}); choose another --workdir")
-    elif workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
-        raise UserError(f"{workdir}: is no run and not empty; choose another --workdir")
-    else:
-        store_config(workdir, config)
-
-
-def store_config(workdir: Path, config: ConfigDict) -> None:
-    """Write the full config to the run's folder."""
-    with replacing(workdir / "config.json") as temporary:
-        temporary.write_text(configs.to_json(config))
 
 
 def floats(figures: Figures) -> dict[str, float]:

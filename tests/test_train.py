@@ -20,7 +20,8 @@ from rgbd_jax.data.records import Records
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import evaluate, make_scorer
 from rgbd_jax.experiment import Experiment
-from rgbd_jax.train import claim_workdir, train
+from rgbd_jax.run_folder import claim_workdir
+from rgbd_jax.train import train
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Checkpoints, resolve
 from rgbd_jax.training.memory import MeasuredStep, compiled_bytes

@@ -26,7 +26,13 @@ class ClipErrors:
     """
 
     def __init__(
-        self, on_error: str = "fail", path: Path | None = None, split: str = "", *, max_share: float = 1.0
+        self,
+        on_error: str = "fail",
+        path: Path | None = None,
+        split: str = "",
+        *,
+        max_share: float = 1.0,
+        writes: bool = True,
     ):
         """
         Args:
@@ -35,6 +41,7 @@ class ClipErrors:
             the split that it has already count as named. The splits of a run share it.
           split: what the clips are of.
           max_share: of a split's clips, how many may be left out.
+          writes: whether this process adds lines to the file; where several share the work, only one does.
 
         Raises:
           ValueError: `on_error` is something else.
@@ -47,6 +54,8 @@ class ClipErrors:
         self._path = path
         self._split = split
         self._max_share = max_share
+        self._writes = writes
+        self._news: list[tuple[str, str]] = []
         self._steps: dict[str, int] = {}
         if path is not None and path.exists():
             lines = read_objects(path, _is_clip, what="clip that was left out")
@@ -71,12 +80,27 @@ class ClipErrors:
         if self._on_error == "fail":
             raise OutsideError(f"{reason}; with data.on_error=skip it is left out, see data.max_unreadable")
         if clip not in self._steps:
-            self._steps[clip] = self.step
-            if self._path is not None:
-                line = {"split": self._split, "id": clip, "reason": reason, "step": self.step}
-                add_object(self._path, line)
+            self._news.append((clip, reason))
             start = _OVERWRITE if sys.stderr.isatty() else ""
             tqdm.write(f"{start}warning: {reason}; the clip is left out", file=sys.stderr)
+        self.learn(clip, reason, of=of)
+
+    def news(self) -> list[tuple[str, str]]:
+        """The clips that were reported since this was last asked for, with the reasons."""
+        told, self._news = self._news, []
+        return told
+
+    def learn(self, clip: str, reason: str, *, of: int) -> None:
+        """Take note of a faulty clip that is left out, in silence: another process may have reported it.
+
+        Raises:
+          OutsideError: too many would be left out, or all are; or the file cannot be written.
+        """
+        if clip not in self._steps:
+            self._steps[clip] = self.step
+            if self._path is not None and self._writes:
+                line = {"split": self._split, "id": clip, "reason": reason, "step": self.step}
+                add_object(self._path, line)
         count = len(self._steps)
         if count == of:
             raise OutsideError(f"none of {of} clips can be used, the last one: {reason}")

@@ -3,6 +3,7 @@
 All of these functions must be called by every process, at the same place. With one process they are trivial.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 
@@ -10,6 +11,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.errors import OutsideError, UserError
 
 
@@ -62,3 +64,14 @@ def text_of_all(texts: Sequence[str]) -> list[list[str]]:
     padded = np.zeros(sizes.max(), np.uint8)
     padded[: own.size] = own
     return [json.loads(row[:size].tobytes()) for row, size in zip(rows_of_all(padded), sizes, strict=True)]
+
+
+def share_faults(errors: ClipErrors, num_clips: int) -> None:
+    """Let every process know of the faulty clips, of a split of so many, that another has met.
+
+    Raises:
+      OutsideError: see `ClipErrors.learn`.
+    """
+    told = text_of_all([json.dumps(fault) for fault in errors.news()])
+    for clip, reason in map(json.loads, itertools.chain(*told)):
+        errors.learn(clip, reason, of=num_clips)

@@ -45,11 +45,11 @@ from rgbd_jax.recordings import make_reader, parse_given
 from rgbd_jax.report.logs import read_rows
 from rgbd_jax.report.published_scores import labelled, read_labels, read_score_pickle
 from rgbd_jax.report.scores import Scores, read_scores, write_scores
+from rgbd_jax.run_folder import claim_workdir
 from rgbd_jax.text.features import read_features, write_features
 from rgbd_jax.text.gap_prompts import read_gap_prompts
 from rgbd_jax.text.prompts import prompt_file, read_prompts
 from rgbd_jax.text.tokenizer import Tokenizer
-from rgbd_jax.train import claim_workdir
 from rgbd_jax.weights.published import read_published
 from rgbd_jax.weights.tensors import read_tensors
 
