@@ -17,6 +17,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from rgbd_jax import config as configs
+from rgbd_jax.data.allocator import give_back_freed_memory
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import (
     open_configured_split,
@@ -157,6 +158,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     validated |= {"data_errors": len(unreadable_in_validation.ids)}
                     log.write("epoch", "valid", step, epoch, **validated)
                     progress.epoch(step, epoch, row, validated)
+                    give_back_freed_memory()
                     throughput.restart()
                     if plateau:
                         moved = plateau.update(sharding.to_host(state.plateau), epoch, validated[BEST_METRIC])
