@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from rgbd_jax.data.allocator import give_back_freed_memory
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import (
     open_configured_split,
@@ -232,6 +233,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 if epoch_ends:
                     validated = validate(step)
                     progress.epoch(step, epoch, row, validated)
+                    give_back_freed_memory()
                     throughput.restart()
                     state = told_plateau(epoch, validated[BEST_METRIC])
                 if logs or epoch_ends:
