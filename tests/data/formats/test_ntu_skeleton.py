@@ -76,7 +76,10 @@ BAD_FILES = {
     "a word": (words(10, lambda fields: fields.__setitem__(1, "abc")), "line 10: y is abc; metres"),
     "NaN": (words(11, lambda fields: fields.__setitem__(2, "nan")), "line 11: z is nan; metres"),
     "infinity": (words(11, lambda fields: fields.__setitem__(0, "-inf")), "line 11: x is -inf; metres"),
-    "too large": (words(12, lambda fields: fields.__setitem__(0, "1e39")), "line 12: x is 1e39; metres between"),
+    "too large": (
+        words(12, lambda fields: fields.__setitem__(0, "1e39")),
+        "line 12: x is 1e39; metres between",
+    ),
     "a field too few": (words(29, lambda fields: fields.pop()), "line 29: found 11 fields; the 12"),
     "a blank for the last field": (
         lambda lines: edit(9, " ".join(lines[8].split()[:-1]) + " ")(lines),
