@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import pickle
 import struct
 from collections.abc import Iterator, Mapping
@@ -40,6 +41,8 @@ class _Array(np.ndarray):
         _, shape, kind, is_fortran, content = state
         if self.size or not isinstance(kind, _Dtype) or not isinstance(content, bytes):
             raise ValueError("found an array that is filled with other than bytes, or filled twice")
+        if math.prod(shape) * kind.dtype.itemsize != len(content):
+            raise ValueError(f"found {len(content)} bytes for an array {kind.dtype} {shape}")
         super().__setstate__((1, shape, kind.dtype, is_fortran, content))
 
 

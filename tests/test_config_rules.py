@@ -96,8 +96,8 @@ def test_a_value_out_of_range_is_named(text, message):
     [
         (
             "task.depth_range=(4500,500)",
-            "config.task.depth_range=(4500, 500): allowed is a pair, each value 0 or more, below 2**31,"
-            " the second larger",
+            "config.task.depth_range=(4500, 500): allowed is a pair, each value 0 or more, below 2**31, the"
+            " second larger",
         ),
         ("task.depth_range=(500,500)", "config.task.depth_range=(500, 500): allowed is a pair"),
         ("task.depth_range=(-1,500)", "config.task.depth_range=(-1, 500): allowed is a pair"),
