@@ -161,6 +161,8 @@ def advice(config: ConfigDict, devices: int) -> str:
         wider = range(config.accumulate + 1, config.batch_size // devices + 1)
         parts = next((n for n in wider if config.batch_size % (n * devices) == 0), None)
         keys += [f"accumulate={parts}"] if parts else []
+    if config.fsdp < devices:
+        keys.append(f"fsdp={devices}")
     if config.batch_size > devices * config.accumulate:
         keys.append("a smaller batch_size")
     return f"it needs less with {', '.join(keys)}" if keys else "no key makes it need less: take more devices"
