@@ -74,7 +74,8 @@ def _left_by_a_killed_save(checkpoints: Path, newest: Path) -> None:
 
 def _foreign(checkpoints: Path, _: Path) -> None:
     (checkpoints / "notes.txt").write_text("mine")
-    (checkpoints / "backup of 4").mkdir()
+    for name in ("backup of 4", "0998", "²"):
+        (checkpoints / name).mkdir()
 
 
 # Beside an intact newest checkpoint, which must be taken.

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
@@ -414,7 +415,8 @@ def _reading(checkpoint: Path) -> Iterator[None]:
 
 def _named_in(folder: Path) -> list[int]:
     """The steps in the names of what lies in a folder of checkpoints."""
-    return [int(path.name) for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return [int(name) for name in names if re.fullmatch("0|[1-9][0-9]*", name)]
 
 
 def _complete_in(folder: Path) -> list[int]:
