@@ -28,6 +28,14 @@ def turn_a_bit(path: Path, chance: random.Random) -> None:
     path.write_bytes(content)
 
 
+def _turn_a_bit_of_metadata(checkpoint: Path, chance: random.Random) -> None:
+    """Where the config stands: the time, which is added last and of which nothing depends, is not watched."""
+    path = checkpoint / METADATA
+    content = bytearray(path.read_bytes())
+    content[content.index(b'"config"') + chance.randrange(100)] ^= 1 << chance.randrange(8)
+    path.write_bytes(content)
+
+
 def fill_with_zeros(path: Path) -> None:
     path.write_bytes(bytes(path.stat().st_size))
 
@@ -39,8 +47,8 @@ def _keep_only(checkpoint: Path, name: str) -> None:
 
 
 def _any_file(checkpoint: Path, chance: random.Random) -> Path:
-    """One that is not written after the checksums: what says that all went well, and the validation."""
-    later = ("commit_success.txt", "validation.json")
+    """One that is not changed after the checksums are written."""
+    later = ("commit_success.txt", "validation.json", METADATA)
     files = sorted(p for p in checkpoint.rglob("*") if p.is_file() and p.stat().st_size)
     return chance.choice([p for p in files if p.parent != checkpoint or p.name not in later])
 
@@ -49,7 +57,7 @@ DAMAGES: dict[str, Callable[[Path, random.Random], object]] = {
     "metadata missing": lambda c, _: (c / METADATA).unlink(),
     "metadata empty": lambda c, _: (c / METADATA).write_bytes(b""),
     "metadata garbage": lambda c, _: (c / METADATA).write_text('{"custom_metadata": ['),
-    "metadata with a bit turned": lambda c, chance: turn_a_bit(c / METADATA, chance),
+    "metadata with a bit turned": _turn_a_bit_of_metadata,
     "arrays cut off": lambda c, chance: truncate(_arrays(c), chance),
     "arrays with a bit turned": lambda c, chance: turn_a_bit(_arrays(c), chance),
     "arrays missing": lambda c, _: _arrays(c).unlink(),
@@ -74,7 +82,8 @@ def _left_by_a_killed_save(checkpoints: Path, newest: Path) -> None:
 
 def _foreign(checkpoints: Path, _: Path) -> None:
     (checkpoints / "notes.txt").write_text("mine")
-    (checkpoints / "backup of 4").mkdir()
+    for name in ("backup of 4", "0998", "²"):
+        (checkpoints / name).mkdir()
 
 
 # Beside an intact newest checkpoint, which must be taken.

@@ -44,7 +44,9 @@ DEFAULTS = (skeleton_config, lambda: rgbd_config("rgb"), lambda: rgbd_config("fu
 BENCHMARKS = [
     pytest.param(line, id=f"{page.name}: {line}")
     for page in PAGES
-    for line in re.findall(r"^(?:taskset \S+ \S+ )?python bench/.*$", page.read_text(), flags=re.MULTILINE)
+    for line in re.findall(
+        r"^(?:taskset \S+ \S+ )?python (?:bench|tests/faults)/.*$", page.read_text(), flags=re.MULTILINE
+    )
 ]
 CONFIG_COMMANDS = [
     pytest.param(path, line, id=f"{path.relative_to(ROOT / 'configs')}: {line}")
@@ -131,7 +133,7 @@ def is_understood(config, overrides):
 @pytest.mark.parametrize("line", BENCHMARKS)
 def test_each_benchmark_has_its_flags(line):
     """Their synopses too, where a flag may stand in brackets."""
-    command = line[line.index("bench/") :]
+    command = line[line.index("python ") :].removeprefix("python ")
     text = (ROOT / command.split()[0]).read_text()
     flags = set(re.findall(r"--\w+", command))
     assert [flag for flag in sorted(flags) if f'"{flag}"' not in text] == []

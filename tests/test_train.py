@@ -537,5 +537,5 @@ def test_an_evaluation_that_needs_too_much_names_its_key(config, tmp_path, one_d
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
 
     monkeypatch.setattr("rgbd_jax.evaluate.compiled_evaluation", lambda *_: exhausted)
-    with pytest.raises(OutsideError, match="smaller eval_batch_size.*; nothing was saved"):
+    with pytest.raises(OutsideError, match="smaller eval_batch_size.*; the last checkpoint is of step 2"):
         train(config, tmp_path / "run")

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import sys
 from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ from orbax.checkpoint import v1 as ocp
 from rgbd_jax.config import from_dict
 from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.files import replacing, to_json
-from rgbd_jax.training.integrity import CHECKSUMS, damage, write_checksums
+from rgbd_jax.training.integrity import CHECKSUMS, checksum_of, damage, write_checksums
 from rgbd_jax.training.state import TEXT_TOWER, Arrays, TrainState, is_part, named_leaves
 
 FORMAT = 2  # 1 had no checksums, and was written after the validation
@@ -32,6 +33,7 @@ BEST_METRIC = "top1"
 
 _STATE, _LOADER = "state", "loader"
 _COMPLETE = "_CHECKPOINT_METADATA"
+_CRC32 = "crc32"  # of the rest of our metadata
 _VALIDATION = "validation.json"  # {BEST_METRIC: its value}
 _VALIDATION_OF_FORMAT_1 = "metrics/metrics"
 _policies = ocp.training.preservation_policies
@@ -122,7 +124,7 @@ class Checkpoints:
                 description.step,
                 {_STATE: state, _LOADER: _Position(position, self._begin)},
                 force=True,
-                custom_metadata={"format": FORMAT, **dataclasses.asdict(description)},
+                custom_metadata=_stored(description),
             )
         except Exception as error:
             raise self._not_written(error) from error
@@ -359,7 +361,7 @@ def save_weights(folder: Path, params: Arrays, batch_stats: Arrays, description:
             folder.absolute(),
             {_STATE: jax.tree.map(jnp.asarray, state)},
             overwrite=True,
-            custom_metadata={"format": FORMAT, **dataclasses.asdict(description)},
+            custom_metadata=_stored(description),
         )
         _add_checksums(folder)
     except Exception as error:
@@ -422,7 +424,8 @@ def _reading(checkpoint: Path) -> Iterator[None]:
 
 def _named_in(folder: Path) -> list[int]:
     """The steps in the names of what lies in a folder of checkpoints."""
-    return [int(path.name) for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return [int(name) for name in names if re.fullmatch("0|[1-9][0-9]*", name)]
 
 
 def _complete_in(folder: Path) -> list[int]:
@@ -443,7 +446,13 @@ def _is_one(path: Path) -> bool:
 
 
 def _add_checksums(checkpoint: Path) -> None:
-    write_checksums(checkpoint, growing={_COMPLETE: ["commit_timestamp_nsecs"]})
+    # Orbax still writes to its own file when it calls this; what we put there has a checksum of its own.
+    write_checksums(checkpoint, but=[_COMPLETE])
+
+
+def _stored(description: Description) -> dict[str, Any]:
+    metadata = {"format": FORMAT, **dataclasses.asdict(description)}
+    return metadata | {_CRC32: checksum_of(metadata)}
 
 
 def _damage(checkpoint: Path) -> str | None:
@@ -452,14 +461,24 @@ def _damage(checkpoint: Path) -> str | None:
         return "it is no folder"
     if not (checkpoint / CHECKSUMS).exists() and _format_of(checkpoint) not in (None, FORMAT):
         return None  # of format 1, which had none, or of one that `describe` refuses
-    return damage(checkpoint)
+    if wrong := damage(checkpoint):
+        return wrong
+    metadata = _metadata_of(checkpoint)
+    if metadata.pop(_CRC32, None) != checksum_of(metadata):
+        return f"{_COMPLETE} does not hold what was written"
+    return None
 
 
 def _format_of(checkpoint: Path) -> Any:
     """The format that a checkpoint says that it has, None if that cannot be read."""
+    return _metadata_of(checkpoint).get("format")
+
+
+def _metadata_of(checkpoint: Path) -> dict[str, Any]:
+    """What we have stored in Orbax's own file, empty if that cannot be read."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return json.loads((checkpoint / _COMPLETE).read_text(encoding="utf-8"))["custom_metadata"]["format"]
-    return None
+        return dict(json.loads((checkpoint / _COMPLETE).read_text(encoding="utf-8"))["custom_metadata"])
+    return {}
 
 
 def _shape(leaf: Any, placement: jax.sharding.Sharding | None = None) -> jax.ShapeDtypeStruct:

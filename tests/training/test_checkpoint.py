@@ -269,7 +269,7 @@ def test_a_damaged_checkpoint_is_not_in_the_way_of_its_successor(run):
 def test_a_checkpoint_that_has_not_got_its_name_is_not_chosen(run, monkeypatch):
     """A process that is killed while the checksums are written."""
 
-    def killed(folder, growing):
+    def killed(folder, but):
         raise RuntimeError("killed")
 
     folder = run / "checkpoints"

@@ -7,12 +7,12 @@ from rgbd_jax.training.integrity import CHECKSUMS, damage, write_checksums
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with checksums: arrays, and notes that are still to get their end."""
+    """A folder with checksums: arrays, and notes that are still to change."""
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper" / "arrays").write_bytes(bytes(range(256)) * 100)
     (tmp_path / "empty").touch()
     (tmp_path / "notes.json").write_text('{"begun": 1, "names": ["a", "b"]}')
-    write_checksums(tmp_path, growing={"notes.json": ["ended"]})
+    write_checksums(tmp_path, but=["notes.json"])
     return tmp_path
 
 
@@ -40,18 +40,12 @@ def test_what_is_gone_cut_or_grown_is_noticed(folder):
     assert damage(folder) == "deeper/arrays cannot be read (No such file or directory)"
     path.mkdir()
     assert damage(folder) == "deeper/arrays cannot be read (Is a directory)"
-    write_checksums(folder, growing={"notes.json": ["ended"]})
+    write_checksums(folder, but=["notes.json"])
     (folder / "empty").write_text("x")
     assert damage(folder) == "empty does not hold what was written"
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"begun": 1, "names": ["a"]}', '{"begun": 1, "name'])
-def test_notes_that_say_something_else_are_noticed(folder, text):
-    (folder / "notes.json").write_text(text)
-    assert damage(folder) == "notes.json does not hold what was written"
-
-
-@pytest.mark.parametrize("text", ["", "[1]", "{", '{"empty": 1}', '{"empty": {}}'])
+@pytest.mark.parametrize("text", ["", "[1]", "{", "7"])
 def test_garbled_checksums_are_no_checksums(folder, text):
     (folder / CHECKSUMS).write_text(text)
     assert damage(folder) == f"{CHECKSUMS} is garbled"
@@ -63,4 +57,4 @@ def test_a_folder_without_checksums_is_not_intact(folder):
 
 
 def test_every_file_is_counted_once(folder):
-    assert set(json.loads((folder / CHECKSUMS).read_text())) == {"deeper/arrays", "empty", "notes.json"}
+    assert set(json.loads((folder / CHECKSUMS).read_text())) == {"deeper/arrays", "empty"}

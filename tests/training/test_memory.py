@@ -46,7 +46,7 @@ def test_arguments_and_intermediate_results_are_counted_and_donated_memory_once(
 def test_each_device_holds_the_state_and_its_share_of_the_batch():
     mesh = sharding.make_mesh()
     state = jax.device_put(jnp.zeros(GIB // 1024), sharding.replicated(mesh))
-    batch = jax.device_put(jnp.ones((8, 1000)), sharding.over_data(mesh))
+    batch = jax.device_put(jnp.ones((8, 1000)), sharding.over_samples(mesh))
     measured = MeasuredStep(jax.jit(lambda state, batch: state + batch.sum()), config("batch_size=8"), mesh)
     (line,) = measured.compile(state, batch)
     assert "(parameters and optimizer 0.0039, batch 3.7e-06," in line
