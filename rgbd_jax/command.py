@@ -82,7 +82,9 @@ def keep_compiled() -> None:
 def leave(message: str, status: int) -> NoReturn:
     """Print one line on standard error, if that takes it, and exit."""
     with contextlib.suppress(OSError):
-        print(" ".join(message.split()), file=sys.stderr, flush=True)
+        # At once, so that lines of several processes stay whole.
+        sys.stderr.write(" ".join(message.split()) + "\n")
+        sys.stderr.flush()
     if is_worker():
         leave_worker(status)
     sys.exit(status)
