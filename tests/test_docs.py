@@ -4,8 +4,10 @@ import ast
 import contextlib
 import importlib
 import io
+import itertools
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -63,7 +65,7 @@ def in_the_checkout(monkeypatch):
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_each_command_is_understood(line):
-    program, *arguments = shlex.split(line)
+    program, *arguments = itertools.dropwhile(re.compile(r"[A-Z_]+=").match, shlex.split(line))
     if program == "bash":
         script, *arguments = arguments
         check_script(script, arguments)
@@ -103,6 +105,10 @@ def check_script(script, arguments):
     elif script == "launch/environment.sh":
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         assert set(arguments) <= project["optional-dependencies"].keys()
+    elif script in ("launch/hosts.sh", "launch/slurm.sh", "launch/kubernetes.sh"):
+        assert "--print" in arguments
+        subprocess.run(["bash", script, *arguments], check=True, capture_output=True)
+        check_module("rgbd_jax.main", arguments[arguments.index("--") + 1 :])
     else:
         assert script == "launch/test.sh"
         for argument in arguments:
