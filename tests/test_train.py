@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import struct
 
@@ -505,7 +506,7 @@ def test_a_run_says_what_a_step_needs_before_the_first(config, tmp_path, one_dev
     train(override(config, ["--config.stop_epoch=1"]), tmp_path / "run")
     first, second, *_ = capsys.readouterr().err.splitlines()
     assert "compiling" in first
-    assert second.startswith("memory: a step needs 0.0") and "GiB on each device" in second
+    assert re.match(r"memory: a step needs \d+\.\d MiB on each device", second)
 
 
 def test_a_run_whose_device_has_too_little_memory_can_go_on(config, tmp_path, one_device, monkeypatch):
@@ -523,7 +524,7 @@ def test_a_run_whose_device_has_too_little_memory_can_go_on(config, tmp_path, on
             train(config, tmp_path / "run")
     for words in (
         "memory is exhausted",
-        "a step needs 0.0",
+        "a step needs ",
         "model.remat=True",
         "the last checkpoint is of step 2",
     ):

@@ -17,8 +17,6 @@ from rgbd_jax.errors import OutsideError
 # Above this share of the memory a step may fail: the next batch, for one, takes some too.
 TIGHT = 0.9
 
-_GIB = 2**30
-
 
 @dataclasses.dataclass(frozen=True)
 class StepMemory:
@@ -44,8 +42,8 @@ class StepMemory:
             "batch": self.batch,
             "intermediate results": self.rest,
         }
-        shares = ", ".join(f"{name} {_gib(size)}" for name, size in parts.items())
-        return f"a step needs {_gib(self.total)} GiB on each device ({shares})"
+        shares = ", ".join(f"{name} {_shown(size)}" for name, size in parts.items())
+        return f"a step needs {_shown(self.total)} on each device ({shares})"
 
 
 class MeasuredStep:
@@ -142,7 +140,7 @@ def notes(need: StepMemory | None, available: int | None, config: ConfigDict, de
         return []
     if available is None:
         return [f"memory: {need}"]
-    lines = [f"memory: {need}, which has {_gib(available)}"]
+    lines = [f"memory: {need}, which has {_shown(available)}"]
     if need.total > TIGHT * available:
         what = "more than there is" if need.total > available else "nearly all there is"
         lines.append(f"warning: the step needs {what}; {advice(config, devices)}")
@@ -213,5 +211,5 @@ def _group_memory(root: Path) -> Iterator[int]:
                     yield max(int((place / limit).read_text()) - taken, 0)
 
 
-def _gib(size: int) -> str:
-    return f"{size / _GIB:.1f}" if size >= _GIB / 10 else f"{size / _GIB:.2g}"
+def _shown(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"

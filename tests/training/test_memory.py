@@ -34,7 +34,7 @@ def test_arguments_and_intermediate_results_are_counted_and_donated_memory_once(
     step = jax.jit(step, donate_argnums=0)
     measured = MeasuredStep(step, config(), mesh)
     (line,) = measured.compile(state, batch)
-    assert line.startswith("memory: a step needs 0.0") and "batch 0.0037," in line
+    assert line.startswith("memory: a step needs 1") and "batch 3.8 MiB," in line
     # A million bytes that are handed on, four of the batch, and at least the product of two matrices.
     assert 9e6 < compiled_bytes(step.lower(state, batch).compile()) < 2e7
     new, figures = measured(state, batch)
@@ -49,14 +49,14 @@ def test_each_device_holds_the_state_and_its_share_of_the_batch():
     batch = jax.device_put(jnp.ones((8, 1000)), sharding.over_samples(mesh))
     measured = MeasuredStep(jax.jit(lambda state, batch: state + batch.sum()), config("batch_size=8"), mesh)
     (line,) = measured.compile(state, batch)
-    assert "(parameters and optimizer 0.0039, batch 3.7e-06," in line
+    assert "(parameters and optimizer 4.0 MiB, batch 0.0 MiB," in line
 
 
 def test_a_step_that_fits_is_told_in_one_line():
     need = StepMemory(state=GIB // 4, batch=GIB // 10, rest=3 * GIB)
     assert notes(need, 79 * GIB, config(), 1) == [
-        "memory: a step needs 3.3 GiB on each device (parameters and optimizer 0.2, batch 0.1,"
-        " intermediate results 3.0), which has 79.0"
+        "memory: a step needs 3.3 GiB on each device (parameters and optimizer 256.0 MiB, batch 102.4 MiB,"
+        " intermediate results 3.0 GiB), which has 79.0 GiB"
     ]
     assert len(notes(need, None, config(), 1)) == 1
     assert notes(None, 79 * GIB, config(), 1) == []
