@@ -12,7 +12,7 @@ from rgbd_jax.training import sharding
 def one_device(monkeypatch):
     """As on one CPU device, where a resumed run must equal an undisturbed one to the bit."""
     one = sharding.make_mesh(jax.devices()[:1])
-    monkeypatch.setattr(sharding, "make_mesh", lambda devices=None: one)
+    monkeypatch.setattr(sharding, "make_mesh", lambda devices=None, fsdp=1: one)
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +41,6 @@ def straight(small_config, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("runs") / "straight"
     with pytest.MonkeyPatch.context() as patch:
         one = sharding.make_mesh(jax.devices()[:1])
-        patch.setattr(sharding, "make_mesh", lambda devices=None: one)
+        patch.setattr(sharding, "make_mesh", lambda devices=None, fsdp=1: one)
         train(small_config, workdir)
     return workdir

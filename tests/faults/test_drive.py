@@ -8,6 +8,7 @@ import pytest
 from drive import GRACE, KINDS, Result, drive, ended, prepare, start, table
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_equals_one_that_was_left_alone(tmp_path):
     outcomes = drive(tmp_path, seed=5, faults=1, kinds=("kill",))
     assert outcomes == {("kill", "survived"): 1}

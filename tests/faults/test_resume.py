@@ -184,7 +184,7 @@ def left_after_four_steps(small_config, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "half"
     with pytest.MonkeyPatch.context() as patch:
         one = sharding.make_mesh(jax.devices()[:1])
-        patch.setattr(sharding, "make_mesh", lambda devices=None: one)
+        patch.setattr(sharding, "make_mesh", lambda devices=None, fsdp=1: one)
         train(override(small_config, ["--config.stop_epoch=2"]), run)
     return run
 
@@ -262,7 +262,7 @@ def test_a_line_of_a_clip_that_was_left_out_may_be_torn(small_config, straight, 
 
 def test_another_number_of_devices_goes_on(half, small_config, straight, monkeypatch):
     eight = sharding.make_mesh(jax.devices())
-    monkeypatch.setattr(sharding, "make_mesh", lambda devices=None: eight)
+    monkeypatch.setattr(sharding, "make_mesh", lambda devices=None, fsdp=1: eight)
     train(small_config, half)
     found, expected = rows(half), rows(straight)
     assert len(found) == len(expected)
