@@ -30,7 +30,7 @@ shift
 command_of() {
     printf 'cd %q && exec .venv/bin/python -m rgbd_jax.main' "$PWD"
     printf ' %q' "${@:2}"
-    printf ' --coordinator=%q --processes=%d --process=%d\n' "${hosts[0]}:$port" "${#hosts[@]}" "$1"
+    printf ' --coordinator=%q --processes=%d --process=%d\n' "${hosts[0]##*@}:$port" "${#hosts[@]}" "$1"
 }
 
 if [[ $print ]]; then
@@ -50,6 +50,8 @@ done
 trap 'kill "${started[@]}" 2>/dev/null' INT TERM
 status=0
 for process in "${started[@]}"; do
-    wait "$process" || { ended=$?; ((status)) || status=$ended; }
+    # Waiting ends early when this script is asked to stop.
+    while wait "$process" && ended=0 || ended=$?; kill -0 "$process" 2>/dev/null; do :; done
+    ((status)) || status=$ended
 done
 exit "$status"

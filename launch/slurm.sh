@@ -9,7 +9,14 @@ cd "$(dirname "$0")/.."
 print=""
 options=()
 while (($#)) && [[ $1 != -- ]]; do
-    if [[ $1 == --print ]]; then print=yes; else options+=("$1"); fi
+    case $1 in
+        --print) print=yes ;;
+        --*=*) options+=("${1%%=*}=$(printf %q "${1#*=}")") ;;
+        *)
+            echo "error: $1: options of sbatch are written --name=value" >&2
+            exit 2
+            ;;
+    esac
     shift
 done
 if ((!$#)); then

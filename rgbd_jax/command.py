@@ -1,19 +1,20 @@
 """What all commands share: an argument parser with one-line errors, and the exit status."""
 
 import argparse
-import contextlib
 import errno
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from absl import flags
 
-from rgbd_jax.errors import OutsideError, Preempted, UserError
-from rgbd_jax.processes import is_worker, leave_worker
+from rgbd_jax.errors import OutsideError, Preempted, SaidByTheFirst, UserError
+from rgbd_jax.leaving import leave_at_once, say
+from rgbd_jax.processes import is_worker
 
 # What the system finds wrong with a path that it was given; everything else is wrong with the system.
 _OF_THE_PATH = frozenset(
@@ -56,6 +57,8 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
         leave(f"error: {error}", 2)
     except OutsideError as error:
         leave(f"error: {error}", 3)
+    except SaidByTheFirst as error:
+        end(error.status)
     except Preempted as stopped:
         leave(str(stopped), 128 + signal.SIGTERM)
     except KeyboardInterrupt:
@@ -67,6 +70,9 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
         # A path is looked at in many places, and any look may be refused.
         what = error.filename or "a file"
         leave(f"error: {what}: {error.strerror or error}", 2 if error.errno in _OF_THE_PATH else 3)
+    except Exception:
+        traceback.print_exc()
+        end(1)
     sys.exit(0)
 
 
@@ -81,10 +87,12 @@ def keep_compiled() -> None:
 
 def leave(message: str, status: int) -> NoReturn:
     """Print one line on standard error, if that takes it, and exit."""
-    with contextlib.suppress(OSError):
-        # At once, so that lines of several processes stay whole.
-        sys.stderr.write(" ".join(message.split()) + "\n")
-        sys.stderr.flush()
+    say(message)
+    end(status)
+
+
+def end(status: int) -> NoReturn:
+    """Exit; of a job of several processes without waiting for the others, as JAX does at a usual end."""
     if is_worker():
-        leave_worker(status)
+        leave_at_once(status)
     sys.exit(status)

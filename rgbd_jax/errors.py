@@ -18,5 +18,13 @@ class OutsideError(Exception):
     """
 
 
+class SaidByTheFirst(Exception):
+    """What the first of several processes has met and says for all; the others end with its status."""
+
+    def __init__(self, status: int):
+        super().__init__(f"status {status}")
+        self.status = status
+
+
 class Preempted(Exception):
     """The run was asked to stop by SIGTERM and has saved its state. Ends a command with status 143."""

@@ -5,6 +5,8 @@
 What stands in brackets is one compiled step, the same that the training loop validates with.
 """
 
+import itertools
+import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -155,7 +157,7 @@ def make_scorer(
             logits.append(np.asarray(whole))
             for name, found in outputs.items():
                 by_branch[name].append(np.asarray(found))
-        together.share_faults(errors, len(split))
+        share_faults(errors, len(split))
         rows = {name: together.global_rows(read[name]) for name in sorted(read)}
         real = rows["mask"]
         branches = {name: np.concatenate(found)[real] for name, found in by_branch.items()}
@@ -178,6 +180,17 @@ def make_scorer(
         return combine_streams([replace(scores, logits=branches[name], stream=name) for name in task.streams])
 
     return score
+
+
+def share_faults(errors: ClipErrors, num_clips: int) -> None:
+    """Let every process know of the faulty clips, of a split of so many, that another has met.
+
+    Raises:
+      OutsideError: see `ClipErrors.learn`.
+    """
+    told = together.text_of_all([json.dumps(fault) for fault in errors.news()])
+    for clip, reason in map(json.loads, itertools.chain(*told)):
+        errors.learn(clip, reason, of=num_clips)
 
 
 def _read_log(run: Path) -> list[Row]:

@@ -97,10 +97,10 @@ def run_evaluation(
     from rgbd_jax.evaluate import REPORT, evaluate
     from rgbd_jax.report.metrics import samples_line, zero_shot_line
     from rgbd_jax.training.checkpoint import resolve
+    from rgbd_jax.training.together import by_the_first
 
-    written = evaluate(
-        resolve(workdir or checkpoint, which or "newest"), config_arguments, split, report=report
-    )
+    found = by_the_first(lambda: str(resolve(workdir or checkpoint, which or "newest")))
+    written = evaluate(Path(found), config_arguments, split, report=report)
     if written is None:
         return
     folder, metrics = written

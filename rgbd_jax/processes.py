@@ -14,16 +14,19 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rgbd_jax.errors import OutsideError, Preempted, UserError
+from rgbd_jax.leaving import leave_at_once
 
 # Set in the environment of a worker.
 _WORKER = "RGBD_JAX_WORKER"
 
 STOPPED = 128 + signal.SIGTERM
+
+# Words of JAX's errors when processes cannot reach each other.
+_SIGNS_OF_LOSS = ("Gloo", "NCCL", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "coordination")
 
 SECONDS_TO_MEET = 300  # machines may be handed out one after the other
 SECONDS_OF_SILENCE = 30  # after which a process counts as lost
@@ -96,12 +99,15 @@ def watch(job: Job, arguments: Sequence[str], run: Path | None) -> None:
     stopped = []
 
     def pass_on(number: int, _frame: object) -> None:
+        # A connection that ends, by which this was started from elsewhere, is a request to stop too.
+        number = signal.SIGTERM if number == signal.SIGHUP else number
         stopped.append(number)
         for worker in workers.values():
             if worker.poll() is None:
                 worker.send_signal(number)
 
-    handlers = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    caught = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    handlers = {number: signal.signal(number, pass_on) for number in caught}
     try:
         index, status = _wait(workers)
     finally:
@@ -110,8 +116,10 @@ def watch(job: Job, arguments: Sequence[str], run: Path | None) -> None:
             worker.wait()
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    if status < 0 and -status in stopped:
-        raise Preempted(f"{signal.Signals(-status).name}: stopped before the training had begun")
+    if -status in stopped:
+        if -status == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise Preempted(f"SIGTERM: stopped {'before the training had begun' if run else 'the evaluation'}")
     if status < 0:
         raise OutsideError(f"{_lost(job, index, status)}; {_saved(run)}")
     if status:
@@ -133,7 +141,7 @@ def joined(job: Job, run: Path | None) -> Iterator[None]:
     import jax
 
     # The runtime keeps SIGTERM to itself, for `preemption.StopRequest`, which only training asks.
-    jax.config.update("jax_enable_preemption_service", run is not None)
+    jax.config.update("jax_enable_preemption_service", run is not None and job.count > 1)
     name = f"process {job.index} of {job.count}"
     try:
         jax.distributed.initialize(
@@ -153,23 +161,12 @@ def joined(job: Job, run: Path | None) -> Iterator[None]:
         yield
         jax.distributed.shutdown()
     except jax.errors.JaxRuntimeError as error:
+        if not any(sign in str(error) for sign in _SIGNS_OF_LOSS):
+            raise
         raise OutsideError(
             f"{name}: what all processes compute together failed ({_first_line(error)}), as it does when"
             f" one of them is lost; {_saved(run)}"
         ) from error
-    except (UserError, OutsideError, Preempted, KeyboardInterrupt):
-        raise
-    except Exception:
-        # As the interpreter would end, but for waiting for the others: see `leave_worker`.
-        traceback.print_exc()
-        leave_worker(1)
-
-
-def leave_worker(status: int) -> None:
-    """End a worker at once: at the usual end of a program, JAX waits for all processes of the job."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
 
 
 def _start(job: Job, index: int, arguments: Sequence[str]) -> subprocess.Popen:
@@ -180,14 +177,14 @@ def _start(job: Job, index: int, arguments: Sequence[str]) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "rgbd_jax.main", *arguments, *flags],
         stdin=subprocess.PIPE,
-        env=os.environ | {_WORKER: str(index)} | device,
+        env=os.environ | {_WORKER: "1"} | device,
         start_new_session=True,  # the terminal's signals come from the parent alone
     )
 
 
 def _end_with_the_parent() -> None:
     os.read(sys.stdin.fileno(), 1)
-    leave_worker(128 + signal.SIGKILL)
+    leave_at_once(128 + signal.SIGKILL)
 
 
 def _wait(workers: dict[int, subprocess.Popen]) -> tuple[int, int]:
@@ -212,8 +209,8 @@ def _lost(job: Job, index: int, status: int) -> str:
     name = f"process {index} of {job.count}"
     if -status == signal.SIGABRT:
         return (
-            f"{name}: another process of the job was lost, or not heard of for {SECONDS_OF_SILENCE} s;"
-            " all were ended"
+            f"{name} was ended by the runtime, see above, as it is when another was lost or not heard of for"
+            f" {SECONDS_OF_SILENCE} s; all were ended"
         )
     return f"{name} was lost ({signal.Signals(-status).name}); all were ended"
 

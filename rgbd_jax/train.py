@@ -27,7 +27,7 @@ from rgbd_jax.data.loader import (
     training_batches,
 )
 from rgbd_jax.errors import OutsideError, Preempted
-from rgbd_jax.evaluate import make_scorer
+from rgbd_jax.evaluate import make_scorer, share_faults
 from rgbd_jax.experiment import Experiment, Figures
 from rgbd_jax.provenance import record_session
 from rgbd_jax.report.logs import NoLog, ProgressLine, RunLog
@@ -94,13 +94,13 @@ def train(config: ConfigDict, workdir: Path) -> None:
     state = experiment.initial_state()
 
     # ------------------------------------------------------------------ a new run, or where to go on
-    newest = newest_intact(workdir / "checkpoints")
+    found = together.by_the_first(lambda: name_of(newest_intact(workdir / "checkpoints")))
+    newest = None if found is None else workdir / "checkpoints" / found
     if newest is None:
         starts = find_start(config, task.trunks)
         if starts:
             state = start_from(starts, state, training.class_names)
-    together.by_the_first(lambda: claim_workdir(workdir, config))
-    set_aside_newer(workdir / "checkpoints", newest)
+    together.by_the_first(partial(take_over, workdir, config, newest))
     before_the_first_step = (
         f"SIGTERM: stopped before the first step; there is nothing new to save in {workdir}"
     )
@@ -122,7 +122,8 @@ def train(config: ConfigDict, workdir: Path) -> None:
         to_validate = epoch_is_over and figure is None
         log_rows = None if newest is None else describe(newest).log_rows + (figure is not None)
         if first_step >= last_step and not to_validate:
-            print(f"{workdir}: was trained to the end already, step {first_step}", file=sys.stderr)
+            if together.is_first():
+                print(f"{workdir}: was trained to the end already, step {first_step}", file=sys.stderr)
             return
         if together.is_first():
             store_config(workdir, config)
@@ -179,6 +180,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
             throughput = Throughput(config.batch_size)
             figures = earlier = None
             unseen = []  # steps of this epoch whose figures have not been looked at
+            faulty.step = faulty_in_validation.step = first_step
             if epoch_is_over:
                 epoch = first_step // epoch_steps - 1
                 if to_validate:
@@ -212,12 +214,13 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 if logs or saves:
                     name_skipped(unseen, epoch, log)
                     unseen.clear()
+                if saves:
+                    share_faults(faulty, len(training))
                 if logs:
                     row = floats(figures) | throughput.since("step")
                     log.write("step", "train", step, epoch, **row)
                     progress.show(step, epoch, row)
                 if epoch_ends:
-                    together.share_faults(faulty, len(training))
                     sums = floats(state.sums)
                     # Where no step was finite there is no mean.
                     row = {name: sums[name] / (sums["count"] or math.nan) for name in task.reported}
@@ -227,6 +230,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 if saves:
                     save(step, batches.get_state())
                 if stopping:
+                    checkpoints.wait()
                     raise Preempted(
                         f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}"
                     )
@@ -255,6 +259,16 @@ def name_skipped(steps: Sequence[Step], epoch: int, log: RunLog | NoLog) -> None
         if step.skipped:
             ids = itertools.chain(*together.text_of_all(step.ids.tolist()))
             log.write("skipped", "train", step.number, epoch, ids=list(ids))
+
+
+def take_over(workdir: Path, config: ConfigDict, newest: Path | None) -> None:
+    """Make a folder ready for a run that goes on from its checkpoint `newest`, or for a new one."""
+    claim_workdir(workdir, config)
+    set_aside_newer(workdir / "checkpoints", newest)
+
+
+def name_of(path: Path | None) -> str | None:
+    return None if path is None else path.name
 
 
 def floats(figures: Figures) -> dict[str, float]:

@@ -56,10 +56,10 @@ def calls_of(coordinator):
 
 
 def test_hosts_are_given_one_process_each(checkout):
-    status, _, calls = launch(checkout, "hosts", "--port=77", "one", "two", "--", *MAIN)
+    status, _, calls = launch(checkout, "hosts", "--port=77", "me@one", "two", "--", *MAIN)
     assert (status, sorted(calls)) == (0, calls_of("one:77"))
     assert sorted((checkout.folder / "hosts.txt").read_text().splitlines()) == [
-        "-tt -o BatchMode=yes one",
+        "-tt -o BatchMode=yes me@one",
         "-tt -o BatchMode=yes two",
     ]
 
@@ -151,6 +151,7 @@ def test_what_is_printed_for_hosts_and_slurm_is_for_a_shell():
         ("hosts", ["--", *MAIN], "no host is named"),
         ("hosts", ["one"], "no -- before the arguments"),
         ("slurm", ["--nodes=2"], "no -- before the arguments"),
+        ("slurm", ["--nodes", "2", "--", *MAIN], "--nodes: options of sbatch are written --name=value"),
         ("kubernetes", ["--image=a", "--machines=2", "--", *MAIN], "--name is missing"),
         ("kubernetes", ["--name=a", "--image=b", "--machines=two", "--"], "--machines=two: must be a number"),
         (

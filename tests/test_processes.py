@@ -162,6 +162,7 @@ def test_a_mistake_that_only_the_first_can_see_ends_all(start, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("mine")
     _, messages = finish(start.training(tmp_path / "run", "--processes=2"), status=2)
+    assert messages.count("error:") == 1
     assert (
         messages.splitlines()[-1]
         == f"error: {tmp_path / 'run'}: is no run and not empty; choose another --workdir"

@@ -177,7 +177,8 @@ class ProgressLine:
 
     def epoch(self, step: int, epoch: int, train: Row, valid: Row) -> None:
         """Report a finished epoch, on a line that stays."""
-        figures = f"train: {_figures(train)}  valid: {_figures(valid)}"
+        parts = {"train": train, "valid": valid}
+        figures = "  ".join(f"{name}: {_figures(row)}" for name, row in parts.items() if row)
         self.note(f"epoch {epoch + 1}  step {step}/{self._last}  {figures}")
 
     def note(self, text: str) -> None:

@@ -25,6 +25,7 @@ from orbax.checkpoint import v1 as ocp
 from rgbd_jax.config import from_dict
 from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.files import replacing, to_json
+from rgbd_jax.json_lines import parse_json
 from rgbd_jax.training.integrity import CHECKSUMS, checksum_of, damage, write_checksums
 from rgbd_jax.training.state import TEXT_TOWER, Arrays, TrainState, is_part, named_leaves
 
@@ -75,6 +76,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path):
         self._folder = folder
+        self._saving: Any = None  # Orbax's answer to the last save
         self._unfinished: Path | None = None  # where the one that is being written lies until it is complete
         context = ocp.Context()
         # Called last of all before a checkpoint gets its name. Orbax copies its options deeply: a method
@@ -119,8 +121,9 @@ class Checkpoints:
         Raises:
           OutsideError: if this checkpoint or the one before could not be written.
         """
+        self.wait()
         try:
-            self._checkpointer.save_checkpointables_async(
+            self._saving = self._checkpointer.save_checkpointables_async(
                 description.step,
                 {_STATE: state, _LOADER: _Position(position, self._begin)},
                 force=True,
@@ -131,7 +134,10 @@ class Checkpoints:
 
     def wait(self) -> None:
         """Wait until what was begun is complete. OutsideError if it could not be written."""
+        saving, self._saving = self._saving, None
         try:
+            if saving is not None:
+                saving.result()  # each answer has a thread of its own, which ends when it is asked
             self._checkpointer.wait()
         except Exception as error:
             raise self._not_written(error) from error
@@ -208,7 +214,7 @@ class _Position:
 
     async def load(self, directory: Any) -> Awaitable[None]:
         async def read() -> None:
-            self.state = json.loads(await asyncio.to_thread(self._file(Path(directory)).read_text))
+            self.state = parse_json(await asyncio.to_thread(self._file(Path(directory)).read_text))
 
         return read()
 
@@ -261,7 +267,7 @@ def set_aside_newer(folder: Path, intact: Path | None) -> None:
       OutsideError: if the disk refuses.
     """
     for step in _named_in(folder) if intact else ():
-        if step > int(intact.name) and jax.process_index() == 0:
+        if step > int(intact.name):
             aside = folder / f"{step}.damaged"
             number = 1
             while aside.exists():
@@ -279,7 +285,7 @@ def validation_of(checkpoint: Path) -> float | None:
     """What the validation of a checkpoint found, by which the best is chosen; None if there was none."""
     for name in (_VALIDATION, _VALIDATION_OF_FORMAT_1):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            return float(json.loads((checkpoint / name).read_text(encoding="utf-8"))[BEST_METRIC])
+            return float(parse_json((checkpoint / name).read_text(encoding="utf-8"))[BEST_METRIC])
     return None
 
 
@@ -477,7 +483,7 @@ def _format_of(checkpoint: Path) -> Any:
 def _metadata_of(checkpoint: Path) -> dict[str, Any]:
     """What we have stored in Orbax's own file, empty if that cannot be read."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return dict(json.loads((checkpoint / _COMPLETE).read_text(encoding="utf-8"))["custom_metadata"])
+        return dict(parse_json((checkpoint / _COMPLETE).read_text(encoding="utf-8"))["custom_metadata"])
     return {}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rgbd_jax.files import replacing, to_json
+from rgbd_jax.json_lines import parse_json
 
 CHECKSUMS = "checksums.json"
 
@@ -38,7 +39,7 @@ def damage(folder: Path) -> str | None:
     Files that came later do not matter.
     """
     try:
-        stored = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
+        stored = parse_json((folder / CHECKSUMS).read_text(encoding="utf-8"))
         files = list(stored.items())
     except OSError as error:
         return f"{CHECKSUMS} cannot be read ({error.strerror})"

@@ -6,11 +6,8 @@ thread that reads there can end the process in the meantime.
 """
 
 import contextlib
-import multiprocessing
-import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import NoReturn
@@ -18,6 +15,7 @@ from typing import NoReturn
 from jax.experimental import multihost_utils
 
 from rgbd_jax.errors import OutsideError
+from rgbd_jax.leaving import leave_at_once, say
 
 LastWords = Callable[[], str]
 
@@ -90,11 +88,9 @@ class StopRequest:
             message, status = self._last_words(), 128 + signal.SIGTERM
         except OutsideError as error:
             message, status = f"error: {error}", 3
-        print(" ".join(message.split()), file=sys.stderr, flush=True)
-        for worker in multiprocessing.active_children():
-            worker.kill()
+        say(message)
         # The main thread may be anywhere, in the compiler too: it is not asked.
-        os._exit(status)
+        leave_at_once(status)
 
 
 class SharedStopRequest:

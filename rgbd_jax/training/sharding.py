@@ -121,7 +121,11 @@ def place(tree: Any, shardings: Any) -> Any:
     def put(leaf: Any, sharding: NamedSharding) -> jax.Array:
         whole = np.asarray(leaf)
         # Copies: devices of the CPU would share the memory, which a step may take over.
-        return jax.make_array_from_callback(whole.shape, sharding, lambda index: np.array(whole[index]))
+        parts = [
+            jax.device_put(np.array(whole[index]), device)
+            for device, index in sharding.addressable_devices_indices_map(whole.shape).items()
+        ]
+        return jax.make_array_from_single_device_arrays(whole.shape, sharding, parts)
 
     return jax.tree.map(put, tree, shardings)
 

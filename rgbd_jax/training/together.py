@@ -3,7 +3,6 @@
 All of these functions must be called by every process, at the same place. With one process they are trivial.
 """
 
-import itertools
 import json
 from collections.abc import Callable, Sequence
 
@@ -11,8 +10,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from rgbd_jax.data.clip_errors import ClipErrors
-from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.errors import OutsideError, SaidByTheFirst, UserError
 
 
 def is_first() -> bool:
@@ -20,21 +18,27 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def by_the_first(action: Callable[[], None]) -> None:
-    """Let the first process do something that the others wait for.
+def by_the_first(action: Callable[[], str | None]) -> str | None:
+    """What the first process finds or does, for which the others wait; they get what it returns.
 
     Raises:
-      UserError, OutsideError: on all of them, as the first met it.
+      UserError, OutsideError: on the first process, as it met it.
+      SaidByTheFirst: on the others then.
     """
-    met: list[str] = []
-    if is_first():
-        try:
-            action()
-        except (UserError, OutsideError) as error:
-            met = [type(error).__name__, str(error)]
-    if told := text_of_all(met)[0]:
-        kind, message = told
-        raise {"UserError": UserError, "OutsideError": OutsideError}[kind](message)
+    if jax.process_count() == 1:
+        return action()
+    if not is_first():
+        status, result = json.loads(text_of_all([])[0][0])
+        if status:
+            raise SaidByTheFirst(status)
+        return result
+    try:
+        result = action()
+    except (UserError, OutsideError) as error:
+        text_of_all([json.dumps([2 if isinstance(error, UserError) else 3, None])])
+        raise
+    text_of_all([json.dumps([0, result])])
+    return result
 
 
 def rows_of_all(rows: np.ndarray) -> np.ndarray:
@@ -64,14 +68,3 @@ def text_of_all(texts: Sequence[str]) -> list[list[str]]:
     padded = np.zeros(sizes.max(), np.uint8)
     padded[: own.size] = own
     return [json.loads(row[:size].tobytes()) for row, size in zip(rows_of_all(padded), sizes, strict=True)]
-
-
-def share_faults(errors: ClipErrors, num_clips: int) -> None:
-    """Let every process know of the faulty clips, of a split of so many, that another has met.
-
-    Raises:
-      OutsideError: see `ClipErrors.learn`.
-    """
-    told = text_of_all([json.dumps(fault) for fault in errors.news()])
-    for clip, reason in map(json.loads, itertools.chain(*told)):
-        errors.learn(clip, reason, of=num_clips)

@@ -48,7 +48,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, line):
     path = tmp_path / "data_errors.jsonl"
     errors_of(path).report("a", "it is gone", of=10)
     path.write_text(path.read_text() + line + "\n")
-    with pytest.raises(UserError, match=r"data_errors.jsonl, line 2: is no line about a clip: .*; remove it"):
+    with pytest.raises(UserError, match=r"data_errors.jsonl, line 2: is no clip that was left out: "):
         errors_of(path)
 
 

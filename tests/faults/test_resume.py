@@ -23,6 +23,7 @@ from rgbd_jax.report.logs import RunLog
 from rgbd_jax.train import train
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import Checkpoints
+from rgbd_jax.training.memory import MeasuredStep
 
 
 class Killed(BaseException):
@@ -90,6 +91,26 @@ def test_a_config_that_is_half_written_is_not_in_the_way(small_config, tmp_path)
     (run / ".123.config.json").write_text('{"acc')
     training.claim_workdir(run, small_config)
     assert [path.name for path in run.iterdir()] == ["config.json"]
+
+
+def test_clips_that_a_validation_left_out_are_counted_again(small_config, tmp_path, monkeypatch):
+    read = Records.__getitem__
+
+    def damaged(self, wanted):
+        if wanted == 3 and "split test" in self._place:
+            raise OutsideError("record 3 of test is damaged")
+        return read(self, wanted)
+
+    monkeypatch.setattr(Records, "__getitem__", damaged)
+    config = override(small_config, ["--config.data.on_error=skip", "--config.data.max_unreadable=0.1"])
+    train(config, tmp_path / "straight")
+    with monkeypatch.context() as patch:
+        kill_at(patch, Checkpoints, "add_validation", 2, after=False)
+        with pytest.raises(Killed):
+            train(config, tmp_path / "run")
+    train(config, tmp_path / "run")
+    Result(tmp_path / "run").compare(Result(tmp_path / "straight"))
+    assert [row["data_errors"] for row in rows(tmp_path / "run", split="valid")] == [1, 1, 1]
 
 
 @pytest.mark.slow
@@ -174,6 +195,25 @@ def test_a_request_before_the_first_step_changes_nothing(small_config, tmp_path,
             train(small_config, tmp_path / "run")
     assert "SIGTERM: stopped before the first step" in capfd.readouterr().err
     assert not [path for path in (tmp_path / "run" / "checkpoints").iterdir() if path.name.isdigit()]
+
+
+def test_a_request_whose_checkpoint_cannot_be_written_says_so(small_config, tmp_path, monkeypatch):
+    """The state is written beside what goes on; the process may not leave before it knows."""
+    take_step, taken = MeasuredStep.__call__, []
+
+    def asked_in_the_third(self, state, batch):
+        taken.append(state)
+        if len(taken) == 3:
+            monkeypatch.setattr("rgbd_jax.training.checkpoint._add_checksums", refuse)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return take_step(self, state, batch)
+
+    def refuse(folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(MeasuredStep, "__call__", asked_in_the_third)
+    with pytest.raises(OutsideError, match="No space left on device.*; the last checkpoint is of step 2"):
+        train(small_config, tmp_path / "run")
 
 
 # ---------------------------------------------------------------------- what was damaged meanwhile

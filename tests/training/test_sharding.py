@@ -151,7 +151,7 @@ def test_devices_that_cannot_be_grouped_are_refused():
 def test_every_device_of_the_cpu_has_memory_of_its_own():
     """What a step takes over on one must not change on another."""
     mesh = sharding.make_mesh(jax.devices()[:2])
-    source = np.arange(1024, dtype=np.float32)
+    source = np.arange(2**20, dtype=np.float32)
     placed = sharding.place({"a": source}, {"a": sharding.replicated(mesh)})["a"]
     pointers = {shard.data.unsafe_buffer_pointer() for shard in placed.addressable_shards}
     assert len(pointers) == 2 and source.ctypes.data not in pointers

@@ -25,7 +25,7 @@ def own_list(folder: Path, line: str | bytes, classes: str = "wave\nsit\n") -> l
     write(folder / "source" / "dataset_splits" / "train.txt", line)
     archive = folder / "source" / "skeletons" / "a.npz"
     archive.parent.mkdir(parents=True)
-    archive_of(archive, joints=np.ones((9, 20, 3)))
+    archive_of(archive, joints=np.arange(9 * 20 * 3.0).reshape(9, 20, 3) / 100)
     return prepare("custom_skeletons")
 
 
