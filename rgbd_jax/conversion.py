@@ -25,7 +25,8 @@ from rgbd_jax.files import new_folder, replacing, to_json
 from rgbd_jax.published_config import check_network, check_sizes, needed_keys, network_key
 from rgbd_jax.recordings import make_reader
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import Description, describe, run_of, save_weights
+from rgbd_jax.training.checkpoint import Description, describe, save_weights
+from rgbd_jax.training.checkpoint_folders import run_of
 from rgbd_jax.weights.inverse import invert
 from rgbd_jax.weights.layer_rules import IGNORED
 from rgbd_jax.weights.published import (
@@ -122,7 +123,7 @@ def to_torch(config_arguments: ConfigArguments, checkpoint: Path, target: Path) 
 
     Args:
       config_arguments: overrides of the checkpoint's config, or another config file.
-      checkpoint: its folder (`training.checkpoint.resolve`).
+      checkpoint: its folder (`training.checkpoint_folders.resolve`).
       target: the file, which must not exist; a report is written beside it.
 
     Raises:

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--which={given.which}: allowed only with to_torch")
     # Not before the arguments are understood: the import takes seconds.
     from rgbd_jax.conversion import to_orbax, to_torch
-    from rgbd_jax.training.checkpoint import resolve
+    from rgbd_jax.training.checkpoint_folders import resolve
 
     if given.direction == "to_orbax":
         print(to_orbax(config_arguments.load(), given.source, given.target).text)

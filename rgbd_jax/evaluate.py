@@ -36,7 +36,8 @@ from rgbd_jax.report.page import DrawnSample, Origin, write_page
 from rgbd_jax.report.scores import Scores
 from rgbd_jax.tasks.task import Outputs, Task, whole_logits
 from rgbd_jax.training import sharding, together
-from rgbd_jax.training.checkpoint import Description, describe, run_of
+from rgbd_jax.training.checkpoint import Description, describe
+from rgbd_jax.training.checkpoint_folders import run_of
 from rgbd_jax.training.memory import explaining_exhaustion
 from rgbd_jax.training.state import Arrays, Network, num_parameters
 from rgbd_jax.visualize import file_name, make_viewer, write_run_pictures, write_sample_pictures
@@ -57,7 +58,7 @@ def evaluate(
     """Evaluate one checkpoint. Its config and class names stand in it: its path is enough.
 
     Args:
-      checkpoint: the folder of one checkpoint (`training.checkpoint.resolve`).
+      checkpoint: the folder of one checkpoint (`training.checkpoint_folders.resolve`).
       config_arguments: overrides of the checkpoint's config, or another config file.
       split_name: of the data set; the config's `data.eval_split` if None.
       report: also write `report.html`, with pictures of the samples that say most.

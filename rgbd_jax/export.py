@@ -36,7 +36,8 @@ from rgbd_jax.files import replacing
 from rgbd_jax.stablehlo import compile_for_any_batch, describe_program, read_archive, write_archive
 from rgbd_jax.tasks.task import Task, whole_logits
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import Description, describe, resolve
+from rgbd_jax.training.checkpoint import Description, describe
+from rgbd_jax.training.checkpoint_folders import resolve
 from rgbd_jax.training.state import Arrays, Network
 
 # How far the file's logits may be from the network's, as a share of the largest of them. A bfloat16 has eight
@@ -105,7 +106,7 @@ def export_checkpoint(
     """Write the network of one checkpoint. The data set is only asked for its shape, if it is prepared.
 
     Args:
-      checkpoint: the folder of one checkpoint (`training.checkpoint.resolve`).
+      checkpoint: the folder of one checkpoint (`training.checkpoint_folders.resolve`).
       config_arguments: overrides of the checkpoint's config.
       out: the file to write.
       frame_sizes: of video, width and height of the raw frames, one for all modalities or one for each; None

@@ -96,7 +96,7 @@ def run_evaluation(
         raise UserError("--mode=eval needs one of --workdir and --checkpoint")
     from rgbd_jax.evaluate import REPORT, evaluate
     from rgbd_jax.report.metrics import samples_line, zero_shot_line
-    from rgbd_jax.training.checkpoint import resolve
+    from rgbd_jax.training.checkpoint_folders import resolve
     from rgbd_jax.training.together import by_the_first
 
     found = by_the_first(lambda: str(resolve(workdir or checkpoint, which or "newest")))

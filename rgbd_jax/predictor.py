@@ -35,7 +35,8 @@ from rgbd_jax.report.predictions import Prediction
 from rgbd_jax.report.timeline import Segment, segments, smooth, windows
 from rgbd_jax.tasks.task import Outputs, whole_logits
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import describe, resolve
+from rgbd_jax.training.checkpoint import describe
+from rgbd_jax.training.checkpoint_folders import resolve
 
 # A window of a timeline lasts at least so long where the network sees few frames of a clip.
 SHORTEST_WINDOW = 2.0  # seconds

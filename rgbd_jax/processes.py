@@ -219,7 +219,7 @@ def _saved(run: Path | None) -> str:
     """From where the job can go on."""
     if run is None:
         return "nothing was saved"
-    from rgbd_jax.training.checkpoint import resolve
+    from rgbd_jax.training.checkpoint_folders import resolve
 
     try:
         step = resolve(run).name

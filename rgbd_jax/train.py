@@ -34,15 +34,8 @@ from rgbd_jax.report.logs import NoLog, ProgressLine, RunLog
 from rgbd_jax.report.metrics import summary
 from rgbd_jax.run_folder import claim_workdir, store_config
 from rgbd_jax.training import sharding, together
-from rgbd_jax.training.checkpoint import (
-    BEST_METRIC,
-    Checkpoints,
-    Description,
-    describe,
-    newest_intact,
-    set_aside_newer,
-    validation_of,
-)
+from rgbd_jax.training.checkpoint import Checkpoints, Description, describe
+from rgbd_jax.training.checkpoint_folders import BEST_METRIC, newest_intact, set_aside_newer, validation_of
 from rgbd_jax.training.memory import MeasuredStep
 from rgbd_jax.training.preemption import SharedStopRequest, StopRequest
 from rgbd_jax.training.state import TrainState

@@ -10,7 +10,7 @@ import pytest
 from rgbd_jax.data.builders import synthetic_rgbd
 from rgbd_jax.main import main
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import resolve
+from rgbd_jax.training.checkpoint_folders import resolve
 
 CONFIG = Path(__file__).parents[1] / "configs" / "demo_rgbd.py"
 

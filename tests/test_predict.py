@@ -28,7 +28,7 @@ from rgbd_jax.errors import UserError
 from rgbd_jax.evaluate import evaluate
 from rgbd_jax.predict import main
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import resolve
+from rgbd_jax.training.checkpoint_folders import resolve
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -16,7 +16,8 @@ from run_folder import rows
 from rgbd_jax.errors import UserError
 from rgbd_jax.processes import SECONDS_OF_SILENCE, Job
 from rgbd_jax.report.scores import read_scores
-from rgbd_jax.training.checkpoint import load_weights, resolve, saved_shapes
+from rgbd_jax.training.checkpoint import load_weights, saved_shapes
+from rgbd_jax.training.checkpoint_folders import resolve
 from rgbd_jax.training.sharding import make_mesh, replicated
 
 SMALL = [

@@ -24,7 +24,8 @@ from rgbd_jax.experiment import Experiment
 from rgbd_jax.run_folder import claim_workdir
 from rgbd_jax.train import train
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import Checkpoints, resolve
+from rgbd_jax.training.checkpoint import Checkpoints
+from rgbd_jax.training.checkpoint_folders import resolve
 from rgbd_jax.training.memory import MeasuredStep, compiled_bytes
 from rgbd_jax.training.state import named_leaves
 

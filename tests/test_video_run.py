@@ -17,7 +17,8 @@ from rgbd_jax.data.builders.custom import Custom
 from rgbd_jax.errors import UserError
 from rgbd_jax.main import main
 from rgbd_jax.training import sharding
-from rgbd_jax.training.checkpoint import describe, resolve
+from rgbd_jax.training.checkpoint import describe
+from rgbd_jax.training.checkpoint_folders import resolve
 
 BRANCHES = {"depth": ("small", "media", "large"), "fusion": ("rgb", "depth")}
 

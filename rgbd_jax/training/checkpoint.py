@@ -2,18 +2,15 @@
 
 A run keeps its newest two checkpoints and its best one (by the validation). Each holds the training state,
 the position of the loader and, as JSON, all that evaluation needs: the config and the class names. A
-checkpoint appears under its name only when it is complete, with the checksums of its files in it; what is
-chosen from a run is the newest one that still agrees with them. A checkpoint is written before its epoch is
-validated; what the validation found is added to it.
+checkpoint appears under its name only when it is complete, with the checksums of its files in it. It is
+written before its epoch is validated; what the validation found is added to it. Which one of a run is chosen,
+`checkpoint_folders.py` says.
 """
 
 import asyncio
 import contextlib
 import dataclasses
 import json
-import os
-import re
-import sys
 from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,17 +23,20 @@ from rgbd_jax.config import from_dict
 from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.files import replacing, to_json
 from rgbd_jax.json_lines import parse_json
-from rgbd_jax.training.integrity import CHECKSUMS, checksum_of, damage, write_checksums
+from rgbd_jax.training.checkpoint_folders import (
+    BEST_METRIC,
+    CRC32,
+    FORMAT,
+    VALIDATION,
+    add_checksums,
+    best_in,
+    complete_in,
+    format_of,
+)
+from rgbd_jax.training.integrity import checksum_of
 from rgbd_jax.training.state import TEXT_TOWER, Arrays, TrainState, is_part, named_leaves
 
-FORMAT = 2  # 1 had no checksums, and was written after the validation
-BEST_METRIC = "top1"
-
 _STATE, _LOADER = "state", "loader"
-_COMPLETE = "_CHECKPOINT_METADATA"
-_CRC32 = "crc32"  # of the rest of our metadata
-_VALIDATION = "validation.json"  # {BEST_METRIC: its value}
-_VALIDATION_OF_FORMAT_1 = "metrics/metrics"
 _policies = ocp.training.preservation_policies
 
 
@@ -81,7 +81,7 @@ class Checkpoints:
         context = ocp.Context()
         # Called last of all before a checkpoint gets its name. Orbax copies its options deeply: a method
         # would come with a copy of this object, a function does not.
-        context.asynchronous.post_finalization_callback = lambda: _add_checksums(self._unfinished)
+        context.asynchronous.post_finalization_callback = lambda: add_checksums(self._unfinished)
         self._checkpointer = ocp.training.Checkpointer(
             folder.absolute(),
             context=context,
@@ -110,7 +110,7 @@ class Checkpoints:
     @property
     def newest(self) -> int | None:
         """Step of the newest checkpoint that is complete, None if there is none."""
-        return max(_complete_in(self._folder), default=None)
+        return max(complete_in(self._folder), default=None)
 
     def save(self, state: TrainState, position: dict[str, Any], description: Description) -> None:
         """Begin to write a checkpoint; it is complete some time later, at the latest with the next one.
@@ -150,7 +150,7 @@ class Checkpoints:
         """
         self.wait()
         if jax.process_index() == 0:
-            with replacing(self._folder / str(step) / _VALIDATION) as temporary:
+            with replacing(self._folder / str(step) / VALIDATION) as temporary:
                 temporary.write_text(to_json({BEST_METRIC: figure}), encoding="utf-8")
 
     def _begin(self, folder: Path) -> None:
@@ -173,7 +173,7 @@ class Checkpoints:
             another order, if the checkpoint is of an earlier version, or if the files are damaged.
         """
         folder = self._folder / str(step)
-        if _format_of(folder) == 1:
+        if format_of(folder) == 1:
             raise UserError(
                 f"{folder}: is of format 1, of an earlier version; it can be evaluated, but not gone on with"
             )
@@ -231,101 +231,8 @@ class _KeepBest(_policies.PreservationPolicy):
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
         del context
-        best = _best_in(self.folder)
+        best = best_in(self.folder)
         return [checkpoint.step == best for checkpoint in checkpoints]
-
-
-def newest_intact(folder: Path) -> Path | None:
-    """The newest checkpoint in the folder of a run's checkpoints that is as it was written.
-
-    Newer ones that are not are named on standard error.
-
-    Returns:
-      None if there is no checkpoint.
-
-    Raises:
-      UserError: if there are some, and all are damaged.
-    """
-    damaged = []
-    for step in sorted(_named_in(folder), reverse=True):
-        checkpoint = folder / str(step)
-        wrong = _damage(checkpoint)
-        if wrong is None:
-            for line in damaged:
-                print(f"warning: {folder}/{line}; going back to {checkpoint.name}", file=sys.stderr)
-            return checkpoint
-        damaged.append(f"{step} is damaged: {wrong}")
-    if damaged:
-        raise UserError(f"{folder}: no checkpoint is intact ({'; '.join(damaged)})")
-    return None
-
-
-def set_aside_newer(folder: Path, intact: Path | None) -> None:
-    """Rename what lies in the way of a run that goes on from `intact`: damaged checkpoints that are newer.
-
-    Raises:
-      OutsideError: if the disk refuses.
-    """
-    for step in _named_in(folder) if intact else ():
-        if step > int(intact.name):
-            aside = folder / f"{step}.damaged"
-            number = 1
-            while aside.exists():
-                number += 1
-                aside = folder / f"{step}.damaged-{number}"
-            try:
-                (folder / str(step)).rename(aside)
-            except OSError as error:
-                raise OutsideError(
-                    f"{folder / str(step)}: cannot be renamed ({error.strerror or error})"
-                ) from error
-
-
-def validation_of(checkpoint: Path) -> float | None:
-    """What the validation of a checkpoint found, by which the best is chosen; None if there was none."""
-    for name in (_VALIDATION, _VALIDATION_OF_FORMAT_1):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            return float(parse_json((checkpoint / name).read_text(encoding="utf-8"))[BEST_METRIC])
-    return None
-
-
-def resolve(path: Path, which: str = "newest") -> Path:
-    """The folder of one intact checkpoint, from a run, its `checkpoints` folder or the checkpoint itself.
-
-    Args:
-      which: of a run, `newest` or `best`; of the newest, damaged ones are passed over.
-
-    Raises:
-      UserError: if there is no checkpoint, or if it, or the best one, is damaged.
-    """
-    path = Path(os.path.realpath(path))  # which, unlike Path's, takes links that lead to themselves
-    if not os.path.isdir(path):
-        raise UserError(f"{path}: there is no such folder; give a run or one of its checkpoints")
-    if _is_one(path):
-        if wrong := _damage(path):
-            raise UserError(f"{path}: is damaged: {wrong}; a run is evaluated from its newest intact one")
-        return path
-    folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
-    if which == "newest":
-        if (newest := newest_intact(folder)) is None:
-            raise UserError(
-                f"{path}: holds no complete checkpoint; give a run that has saved one, or one of its"
-                " checkpoints"
-            )
-        return newest
-    best = _best_in(folder)
-    if best is None:
-        raise UserError(f"{path}: no checkpoint has been validated yet; --which=newest takes the newest")
-    if wrong := _damage(folder / str(best)):
-        raise UserError(
-            f"{folder / str(best)}: the best checkpoint is damaged: {wrong}; --which=newest takes the newest"
-        )
-    return folder / str(best)
-
-
-def run_of(checkpoint: Path) -> Path:
-    """The run that a checkpoint belongs to; a checkpoint that stands alone is its own run."""
-    return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint
 
 
 def describe(checkpoint: Path) -> Description:
@@ -369,7 +276,7 @@ def save_weights(folder: Path, params: Arrays, batch_stats: Arrays, description:
             overwrite=True,
             custom_metadata=_stored(description),
         )
-        _add_checksums(folder)
+        add_checksums(folder)
     except Exception as error:
         raise OutsideError(
             f"{folder}: the checkpoint could not be written ({_first_line(error)}); nothing was saved"
@@ -428,63 +335,9 @@ def _reading(checkpoint: Path) -> Iterator[None]:
         raise UserError(f"{checkpoint}: cannot be read as a checkpoint ({_first_line(error)})") from error
 
 
-def _named_in(folder: Path) -> list[int]:
-    """The steps in the names of what lies in a folder of checkpoints."""
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    return [int(name) for name in names if re.fullmatch("0|[1-9][0-9]*", name)]
-
-
-def _complete_in(folder: Path) -> list[int]:
-    """The steps of the checkpoints that were finished."""
-    return [step for step in _named_in(folder) if (folder / str(step) / _COMPLETE).is_file()]
-
-
-def _best_in(folder: Path) -> int | None:
-    """Step of the best checkpoint, the later one of equals; None if none was validated."""
-    found = [(validation_of(folder / str(step)), step) for step in _named_in(folder)]
-    return max(((figure, step) for figure, step in found if figure is not None), default=(None, None))[1]
-
-
-def _is_one(path: Path) -> bool:
-    """Whether a folder is, or was, one checkpoint."""
-    in_run = path.name.isdigit() and path.parent.name == "checkpoints"
-    return in_run or (path / _COMPLETE).exists() or (path / CHECKSUMS).exists()
-
-
-def _add_checksums(checkpoint: Path) -> None:
-    # Orbax still writes to its own file when it calls this; what we put there has a checksum of its own.
-    write_checksums(checkpoint, but=[_COMPLETE])
-
-
 def _stored(description: Description) -> dict[str, Any]:
     metadata = {"format": FORMAT, **dataclasses.asdict(description)}
-    return metadata | {_CRC32: checksum_of(metadata)}
-
-
-def _damage(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint, None if nothing is known to be."""
-    if not checkpoint.is_dir():
-        return "it is no folder"
-    if not (checkpoint / CHECKSUMS).exists() and _format_of(checkpoint) not in (None, FORMAT):
-        return None  # of format 1, which had none, or of one that `describe` refuses
-    if wrong := damage(checkpoint):
-        return wrong
-    metadata = _metadata_of(checkpoint)
-    if metadata.pop(_CRC32, None) != checksum_of(metadata):
-        return f"{_COMPLETE} does not hold what was written"
-    return None
-
-
-def _format_of(checkpoint: Path) -> Any:
-    """The format that a checkpoint says that it has, None if that cannot be read."""
-    return _metadata_of(checkpoint).get("format")
-
-
-def _metadata_of(checkpoint: Path) -> dict[str, Any]:
-    """What we have stored in Orbax's own file, empty if that cannot be read."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return dict(parse_json((checkpoint / _COMPLETE).read_text(encoding="utf-8"))["custom_metadata"])
-    return {}
+    return metadata | {CRC32: checksum_of(metadata)}
 
 
 def _shape(leaf: Any, placement: jax.sharding.Sharding | None = None) -> jax.ShapeDtypeStruct:

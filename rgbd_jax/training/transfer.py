@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from rgbd_jax.errors import UserError
-from rgbd_jax.training.checkpoint import describe, load_weights, resolve, saved_shapes
+from rgbd_jax.training.checkpoint import describe, load_weights, saved_shapes
+from rgbd_jax.training.checkpoint_folders import resolve
 from rgbd_jax.training.state import TEXT_TOWER, Arrays, TrainState, is_part, named_leaves
 
 # What gives the scores of the classes is called so in all networks.

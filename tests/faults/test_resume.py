@@ -204,7 +204,7 @@ def test_a_request_whose_checkpoint_cannot_be_written_says_so(small_config, tmp_
     def asked_in_the_third(self, state, batch):
         taken.append(state)
         if len(taken) == 3:
-            monkeypatch.setattr("rgbd_jax.training.checkpoint._add_checksums", refuse)
+            monkeypatch.setattr("rgbd_jax.training.checkpoint.add_checksums", refuse)
             os.kill(os.getpid(), signal.SIGTERM)
         return take_step(self, state, batch)
 

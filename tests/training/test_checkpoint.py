@@ -14,16 +14,8 @@ from flax import nnx
 from grain import MapDataset
 
 from rgbd_jax.errors import OutsideError, UserError
-from rgbd_jax.training.checkpoint import (
-    Checkpoints,
-    Description,
-    describe,
-    load_weights,
-    newest_intact,
-    resolve,
-    run_of,
-    set_aside_newer,
-)
+from rgbd_jax.training.checkpoint import Checkpoints, Description, describe, load_weights
+from rgbd_jax.training.checkpoint_folders import newest_intact, resolve, run_of, set_aside_newer
 from rgbd_jax.training.sharding import make_mesh, place, replicated, state_shardings
 from rgbd_jax.training.state import Network, create_state, update_average
 from rgbd_jax.training.transfer import start_from
@@ -273,7 +265,7 @@ def test_a_checkpoint_that_has_not_got_its_name_is_not_chosen(run, monkeypatch):
         raise RuntimeError("killed")
 
     folder = run / "checkpoints"
-    monkeypatch.setattr("rgbd_jax.training.checkpoint.write_checksums", killed)
+    monkeypatch.setattr("rgbd_jax.training.checkpoint_folders.write_checksums", killed)
     with pytest.raises(OutsideError, match="the last checkpoint is of step 6"), Checkpoints(folder) as some:
         some.save(make_state(seed=7), {}, description(7))
     assert resolve(run) == folder / "6" and resolve(run, "best") == folder / "2"

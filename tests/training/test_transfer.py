@@ -13,7 +13,8 @@ from rgbd_jax.data.random_clips import configured_shape
 from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
 from rgbd_jax.tasks import TASKS
-from rgbd_jax.training.checkpoint import Checkpoints, Description, resolve
+from rgbd_jax.training.checkpoint import Checkpoints, Description
+from rgbd_jax.training.checkpoint_folders import resolve
 from rgbd_jax.training.sharding import make_mesh
 from rgbd_jax.training.state import named_leaves
 from rgbd_jax.training.transfer import find_start, start_from
