@@ -65,10 +65,12 @@ def folder(tmp_path, monkeypatch):
 
 
 def contents(*folders):
-    """All files with a checksum, all folders and links."""
+    """All files with a checksum, all folders and links, but what Python keeps of configs that it read."""
     found = {}
     for folder in folders:
         for path in sorted(folder.rglob("*")):
+            if "__pycache__" in path.parts:
+                continue
             if path.is_symlink():
                 found[path] = os.readlink(path)
             else:
