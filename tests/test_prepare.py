@@ -14,6 +14,7 @@ from PIL import Image
 
 from rgbd_jax import prepare
 from rgbd_jax.data import loader
+from rgbd_jax.data.builders import BUILDERS
 from rgbd_jax.data.ntu import captures
 from rgbd_jax.errors import UserError
 from rgbd_jax.preprocess import skeleton
@@ -80,11 +81,15 @@ def test_a_clip_is_drawn_on_request(source, tmp_path, capsys):
         prepare.main([*arguments, "--preview=a05"])
 
 
-def test_a_video_clip_is_drawn_whatever_the_sizes_of_its_frames(tmp_path, capsys):
+def test_a_video_clip_is_drawn_whatever_the_sizes_of_its_frames(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(BUILDERS["custom"], "CUT_OUT", ("rgb", "depth"))  # as of NTU RGB+D
     source = tmp_path / "source"
     for number, (colour, depth) in enumerate([((24, 32), (20, 24)), ((22, 30), (26, 16))]):
         write_image(source / "rgb" / "clip" / f"{number:06d}.jpg", frame(number, *colour))
-        write_image(source / "depth" / "clip" / f"{number:06d}.png", np.full(depth, 900, np.uint16))
+        write_image(
+            source / "depth" / "clip" / f"{number:06d}.png",
+            900 + np.arange(np.prod(depth), dtype=np.uint16).reshape(depth),
+        )
     write_list(source / "classes.txt", ["wave"])
     write_list(source / "dataset_splits" / "train.txt", ["clip 2 0"])
     prepare.main(["custom", f"--source={source}", f"--data_dir={tmp_path / 'data'}", "--preview=clip"])
