@@ -107,7 +107,7 @@ def test_a_checkpoint_for_another_class_count_is_refused(run, tmp_path):
     write_folder(source / "rgb" / "me" / "take_1", "%06d.jpg", 0, 8)
     for number in range(8):
         path = source / "depth" / "me" / "take_1" / f"{number:06d}.png"
-        write_image(path, np.full((24, 32), 1000, np.uint16))
+        write_image(path, 1000 + np.arange(24 * 32, dtype=np.uint16).reshape(24, 32))
     Custom(data_dir=tmp_path / "data", source=source).prepare()
     before = sorted(run.rglob("*"))
     other = ["--config.data.name=custom", f"--config.data.data_dir={tmp_path / 'data'}"]
