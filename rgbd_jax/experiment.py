@@ -160,6 +160,13 @@ class Experiment:
         )
         return new_state, means | {"lr": rate, "grad_norm": grad_norm, "skipped": skipped}
 
+    def tell_plateau(self, state: TrainState, epoch: int, figure: float) -> TrainState:
+        """The state that knows what the validation of an epoch (from 0) gave; its rate may have dropped."""
+        if not self.plateau:
+            return state
+        moved = self.plateau.update(sharding.to_host(state.plateau), epoch, figure)
+        return state.replace(plateau=sharding.place(moved, sharding.state_shardings(moved, self.mesh)))
+
     def fresh_state(self) -> TrainState:
         """The state before the first step, whole on this process."""
         return create_state(

@@ -38,7 +38,6 @@ from rgbd_jax.training.checkpoint import Checkpoints, Description, describe
 from rgbd_jax.training.checkpoint_folders import BEST_METRIC, newest_intact, set_aside_newer, validation_of
 from rgbd_jax.training.memory import MeasuredStep
 from rgbd_jax.training.preemption import SharedStopRequest, StopRequest
-from rgbd_jax.training.state import TrainState
 from rgbd_jax.training.throughput import Throughput
 from rgbd_jax.training.transfer import find_start, start_from
 
@@ -81,7 +80,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
 
     # ------------------------------------------------------------------ network and steps
     experiment = Experiment.build(config, training, epoch_steps, mesh)
-    task, plateau = experiment.task, experiment.plateau
+    task = experiment.task
     train_step = MeasuredStep(experiment.compiled_step(), config, mesh)
     score = make_scorer(config, task, experiment.network, validation, mesh, faulty_in_validation)
     state = experiment.initial_state()
@@ -162,12 +161,6 @@ def train(config: ConfigDict, workdir: Path) -> None:
             checkpoints.add_validation(step, validated[BEST_METRIC])
             return validated
 
-        def told_plateau(epoch: int, figure: float) -> TrainState:
-            if not plateau:
-                return state
-            moved = plateau.update(sharding.to_host(state.plateau), epoch, figure)
-            return state.replace(plateau=sharding.place(moved, sharding.state_shardings(moved, mesh)))
-
         # -------------------------------------------------------------- the loop
         with log, progress, train_step.explaining_exhaustion():
             throughput = Throughput(config.batch_size)
@@ -180,7 +173,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     validated = validate(first_step)
                     progress.epoch(first_step, epoch, {}, validated)
                     figure = validated[BEST_METRIC]
-                state = told_plateau(epoch, figure)
+                state = experiment.tell_plateau(state, epoch, figure)
             for step in range(first_step + 1, last_step + 1):
                 epoch = (step - 1) // epoch_steps
                 faulty.step = faulty_in_validation.step = step
@@ -232,7 +225,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     progress.epoch(step, epoch, row, validated)
                     give_back_freed_memory()
                     throughput.restart()
-                    state = told_plateau(epoch, validated[BEST_METRIC])
+                    state = experiment.tell_plateau(state, epoch, validated[BEST_METRIC])
                 if logs or epoch_ends:
                     give_up_if_stuck(int(state.skipped_in_row), config.max_skipped_steps, step)
 
