@@ -3,19 +3,16 @@
     records -> raw batch -> [ augment -> network -> loss -> gradient -> Optax ] -> new state
 
 What stands in brackets is one compiled step (`experiment.py`). The loop knows no modality: a task (`tasks/`)
-joins network, input and loss.
+joins network, input and loss. How a run is kept, `run_record.py` says; when, this file.
 """
 
-import itertools
 import math
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from ml_collections import ConfigDict
 
 from rgbd_jax.data.allocator import give_back_freed_memory
@@ -33,6 +30,7 @@ from rgbd_jax.provenance import record_session
 from rgbd_jax.report.logs import NoLog, ProgressLine, RunLog
 from rgbd_jax.report.metrics import summary
 from rgbd_jax.run_folder import claim_workdir, store_config
+from rgbd_jax.run_record import RunRecord, stopped_before_the_first_step
 from rgbd_jax.training import sharding, together
 from rgbd_jax.training.checkpoint import Checkpoints, Description, describe
 from rgbd_jax.training.checkpoint_folders import BEST_METRIC, newest_intact, set_aside_newer, validation_of
@@ -93,21 +91,11 @@ def train(config: ConfigDict, workdir: Path) -> None:
         if starts:
             state = start_from(starts, state, training.class_names)
     together.by_the_first(partial(take_over, workdir, config, newest))
-    before_the_first_step = (
-        f"SIGTERM: stopped before the first step; there is nothing new to save in {workdir}"
-    )
-    with (
-        (
-            StopRequest(lambda: before_the_first_step) if jax.process_count() == 1 else SharedStopRequest()
-        ) as stop,
-        Checkpoints(workdir / "checkpoints") as checkpoints,
-    ):
+    with stop_request(workdir) as stop, Checkpoints(workdir / "checkpoints") as checkpoints:
         if newest is not None:
             state = checkpoints.restore(int(newest.name), state, batches, loader)
-        first_step, last_step = (
-            int(state.step),
-            epoch_steps * min(config.stop_epoch or config.num_epochs, config.num_epochs),
-        )
+        first_step = int(state.step)
+        last_step = epoch_steps * min(config.stop_epoch or config.num_epochs, config.num_epochs)
         # A checkpoint is written before its epoch is validated, and so before the plateau is told.
         epoch_is_over = newest is not None and first_step % epoch_steps == 0
         figure = validation_of(newest) if epoch_is_over else None
@@ -125,59 +113,34 @@ def train(config: ConfigDict, workdir: Path) -> None:
         else:
             log = progress = NoLog()
 
-        def save(step: int, position: dict[str, Any]) -> None:
-            description = Description(
-                config=config.to_dict(),
-                class_names=training.class_names,
-                loader=loader,
-                step=step,
-                epoch=(step - 1) // epoch_steps,
-                channels=training.channels,
-                log_rows=log.num_rows,
-            )
-            checkpoints.save(state, position, description)
-
-        def last_words(step: int, position: dict[str, Any]) -> str:
-            """Save the state after `step`, if it is not saved yet, and say so."""
-            try:
-                checkpoints.wait()
-                if step > first_step and checkpoints.newest != step:
-                    name_skipped(unseen, (step - 1) // epoch_steps, log)
-                    save(step, position)
-                    checkpoints.wait()
-                log.flush()
-            except OutsideError as error:
-                raise checkpoints.telling_what_was_saved(error) from error
-            if checkpoints.newest is None:
-                return before_the_first_step
-            return f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}"
-
-        def validate(step: int) -> dict[str, float]:
-            epoch = (step - 1) // epoch_steps
-            with stop.at_once(partial(last_words, step, batches.get_state())):
-                validated = summary(score(state.eval_params, state.batch_stats, epoch))
-            validated |= {"data_errors": faulty_in_validation.count()}
-            log.write("epoch", "valid", step, epoch, **validated)
-            checkpoints.add_validation(step, validated[BEST_METRIC])
-            return validated
+        description = partial(
+            Description,
+            config=config.to_dict(),
+            class_names=training.class_names,
+            loader=loader,
+            channels=training.channels,
+        )
+        record = RunRecord(workdir, checkpoints, log, description, epoch_steps, last_step)
 
         # -------------------------------------------------------------- the loop
         with log, progress, train_step.explaining_exhaustion():
             throughput = Throughput(config.batch_size)
             figures = earlier = None
-            unseen = []  # steps of this epoch whose figures have not been looked at
             faulty.step = faulty_in_validation.step = first_step
-            if epoch_is_over:
-                epoch = first_step // epoch_steps - 1
-                if to_validate:
-                    validated = validate(first_step)
-                    progress.epoch(first_step, epoch, {}, validated)
-                    figure = validated[BEST_METRIC]
+            epoch = record.epoch_of(first_step)
+            if to_validate:  # what the session before did not come to
+                with stop.at_once(partial(record.last_words, state, first_step, batches.get_state())):
+                    validated = summary(score(state.eval_params, state.batch_stats, epoch))
+                record.add_validation(first_step, validated, faulty_in_validation.count())
+                progress.epoch(first_step, epoch, {}, validated)
+                figure = validated[BEST_METRIC]
+            if figure is not None:
                 state = experiment.tell_plateau(state, epoch, figure)
+
             for step in range(first_step + 1, last_step + 1):
-                epoch = (step - 1) // epoch_steps
+                epoch = record.epoch_of(step)
                 faulty.step = faulty_in_validation.step = step
-                with stop.at_once(partial(last_words, step - 1, batches.get_state())):
+                with stop.at_once(partial(record.last_words, state, step - 1, batches.get_state())):
                     clips = throughput.fetch(batches)
                 batch = sharding.put_batch(clips, mesh)
                 # One step may wait behind the running one, so that the device is never idle; not more, so
@@ -188,7 +151,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     for line in train_step.compile(state, batch):
                         progress.note(line)
                 state, figures = train_step(state, batch)
-                unseen.append(Step(step, clips["id"], figures["skipped"]))
+                record.note_step(step, clips["id"], figures["skipped"])
                 throughput.running(figures["loss"])
                 if step == first_step + 1:
                     throughput.restart()  # compilation is over
@@ -198,8 +161,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 saves = epoch_ends or stopping or step % config.checkpoint_every == 0
 
                 if logs or saves:
-                    name_skipped(unseen, epoch, log)
-                    unseen.clear()
+                    record.name_skipped()
                 if saves:
                     share_faults(faulty, len(training))
                 if logs:
@@ -207,44 +169,24 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     log.write("step", "train", step, epoch, **row)
                     progress.show(step, epoch, row)
                 if epoch_ends:
-                    sums = floats(state.sums)
-                    # Where no step was finite there is no mean.
-                    row = {name: sums[name] / (sums["count"] or math.nan) for name in task.reported}
-                    row |= {"skipped": sums["skipped"], "data_errors": faulty.count()}
+                    row = means(floats(state.sums), task.reported) | {"data_errors": faulty.count()}
                     row |= {"lr": float(figures["lr"])} | throughput.since("epoch")
                     log.write("epoch", "train", step, epoch, **row)
                 if saves:
-                    save(step, batches.get_state())
+                    record.save(state, step, batches.get_state())
                 if stopping:
                     checkpoints.wait()
-                    raise Preempted(
-                        f"SIGTERM: stopped and saved after step {step} of {last_step} in {workdir}"
-                    )
+                    raise Preempted(record.stopped(step))
                 if epoch_ends:
-                    validated = validate(step)
+                    with stop.at_once(partial(record.last_words, state, step, batches.get_state())):
+                        validated = summary(score(state.eval_params, state.batch_stats, epoch))
+                    record.add_validation(step, validated, faulty_in_validation.count())
                     progress.epoch(step, epoch, row, validated)
                     give_back_freed_memory()
                     throughput.restart()
                     state = experiment.tell_plateau(state, epoch, validated[BEST_METRIC])
                 if logs or epoch_ends:
                     give_up_if_stuck(int(state.skipped_in_row), config.max_skipped_steps, step)
-
-
-class Step(NamedTuple):
-    """A step that was given to the device: its number, the samples that this process gave it, and whether it
-    was not finite, which is known when it is over."""
-
-    number: int
-    ids: np.ndarray
-    skipped: jax.Array
-
-
-def name_skipped(steps: Sequence[Step], epoch: int, log: RunLog | NoLog) -> None:
-    """Wait for some steps of an epoch, and log the samples of those that were not finite."""
-    for step in steps:
-        if step.skipped:
-            ids = itertools.chain(*together.text_of_all(step.ids.tolist()))
-            log.write("skipped", "train", step.number, epoch, ids=list(ids))
 
 
 def take_over(workdir: Path, config: ConfigDict, newest: Path | None) -> None:
@@ -257,9 +199,22 @@ def name_of(path: Path | None) -> str | None:
     return None if path is None else path.name
 
 
+def stop_request(workdir: Path) -> StopRequest | SharedStopRequest:
+    """How SIGTERM is answered: by this process, or by all of its job together."""
+    if jax.process_count() > 1:
+        return SharedStopRequest()
+    return StopRequest(partial(stopped_before_the_first_step, workdir))
+
+
 def floats(figures: Figures) -> dict[str, float]:
     """The figures on the host."""
     return {name: float(value) for name, value in figures.items()}
+
+
+def means(sums: dict[str, float], names: Sequence[str]) -> dict[str, float]:
+    """Of an epoch's sums, those of the names as means over its samples, and how many steps were skipped."""
+    count = sums["count"] or math.nan  # where no step was finite there is no mean
+    return {name: sums[name] / count for name in names} | {"skipped": sums["skipped"]}
 
 
 def give_up_if_stuck(skipped_in_row: int, allowed: int, step: int) -> None:
