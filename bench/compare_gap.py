@@ -1,0 +1,154 @@
+"""Time the training step of GAP, or of CTR-GCN, beside the published PyTorch program's, in one run.
+
+    python bench/compare_gap.py --original=DIR [--plain] [--batch_size=16] [--rounds=7] [--json=FILE]
+
+DIR is a checkout of the GAP repository (for `--plain` also of the CTR-GCN repository), and PyTorch (the extra
+`torch`) and einops must be installed. Nothing of the checkout is copied: its network and losses are imported
+as they stand, with stand-ins for modules that these do not use.
+
+Both make the same step on clips of NTU's shape, (batch, 64 frames, 2 persons, 25 joints, 3): forward, cross
+entropy and GAP's five contrastive losses against text vectors that are there already, backward, SGD with
+Nesterov's momentum and weight decay, float32. With `--plain` there is no text and the network is CTR-GCN.
+Ours also prepares the clips from raw ones of 300 frames, which the original leaves to its loader. The two
+take turns, each in a process of its own, so that both see the same machine; the figure is the ratio of the
+medians.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import types
+from pathlib import Path
+
+from taking_turns import Step, take_turns
+
+WARM_UP_ROUNDS = 2
+CONFIG = "configs/gap/ntu60_xsub.py:joint"
+TEXT_WIDTH = 512  # of the original's heads
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--original", type=Path, required=True)
+    parser.add_argument("--plain", action="store_true", help="CTR-GCN, without text")
+    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", type=Path, help="also write the figures there")
+    given = parser.parse_args()
+    for name in ["model/ctrgcn.py"] + ([] if given.plain else ["KLLoss.py", "tools.py"]):
+        if not (given.original / name).is_file():
+            parser.error(f"--original={given.original}: there is no {name} in it")
+
+    make_original = original_plain_step if given.plain else original_step
+    workers = {
+        "original": (make_original, (str(given.original.resolve()), given.batch_size)),
+        "rgbd_jax": (our_step, (CONFIG + (",plain" if given.plain else ""), given.batch_size)),
+    }
+    seconds, _ = take_turns(workers, warm_up=WARM_UP_ROUNDS, rounds=given.rounds)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    for name, median in medians.items():
+        spread = f"{min(seconds[name]):.3f} to {max(seconds[name]):.3f}"
+        print(f"{name:<10}{median:.3f} s a step ({spread}), {given.batch_size / median:.2f} samples/s")
+    ratio = medians["original"] / medians["rgbd_jax"]
+    print(f"rgbd_jax makes {ratio:.2f} steps in the time of one of the original")
+    if given.json:
+        figures = {"plain": given.plain, "batch_size": given.batch_size, "ratio": ratio}
+        given.json.write_text(json.dumps(figures | {"step_seconds": seconds}, indent=2) + "\n")
+
+
+def our_step(config_file: str, batch_size: int) -> Step:
+    import jax
+
+    from rgbd_jax.config import load_file, override
+    from rgbd_jax.data.random_clips import random_batch, shape_of
+    from rgbd_jax.experiment import Experiment
+    from rgbd_jax.training import sharding
+
+    config = override(load_file(config_file), [f"--config.batch_size={batch_size}"])
+    shape, mesh = shape_of(config.data.name), sharding.make_mesh()
+    experiment = Experiment.build(config, shape, 100, mesh)
+    state, train_step = experiment.initial_state(), experiment.compiled_step()
+    batch = sharding.put_batch(random_batch(shape, batch_size), mesh)
+
+    def step() -> None:
+        nonlocal state
+        state, _ = jax.block_until_ready(train_step(state, batch))
+
+    return step
+
+
+def original_step(checkout: str, batch_size: int) -> Step:
+    import torch
+
+    import_original(checkout)
+    from KLLoss import KLLoss
+    from model.ctrgcn import Model_lst_4part
+    from tools import create_logits, gen_label
+
+    network = Model_lst_4part(num_class=60, graph="graph.ntu_rgb_d.Graph", k=8).train()
+    optimizer = make_optimizer(network)
+    clips, labels = clips_and_labels(batch_size)
+    texts = torch.randn(5, batch_size, TEXT_WIDTH)
+    alike = torch.tensor(gen_label(labels.numpy()), dtype=torch.float32)
+    divergence = KLLoss()
+
+    def step() -> None:
+        logits, features, scale, parts = network(clips)
+        terms = []
+        for i, feature in enumerate([*features.values(), *parts]):
+            of_clips, of_texts = create_logits(feature, texts[i], scale[:, i].mean())
+            terms.append((divergence(of_clips, alike) + divergence(of_texts, alike)) / 2)
+        loss = torch.nn.functional.cross_entropy(logits, labels) + 0.8 * sum(terms) / len(terms)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def original_plain_step(checkout: str, batch_size: int) -> Step:
+    import torch
+
+    import_original(checkout)
+    from model.ctrgcn import Model
+
+    network = Model(num_class=60, num_point=25, num_person=2, graph="graph.ntu_rgb_d.Graph").train()
+    optimizer = make_optimizer(network)
+    clips, labels = clips_and_labels(batch_size)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(clips), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def import_original(checkout: str) -> None:
+    """Let `import model` find the checkout's."""
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))  # as JAX does
+    for name in ("clip", "Text_Prompt"):
+        sys.modules[name] = types.ModuleType(name)
+    sys.path.insert(0, checkout)
+
+
+def make_optimizer(network):
+    import torch
+
+    return torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=4e-4)
+
+
+def clips_and_labels(batch_size: int):
+    import torch
+
+    return torch.randn(batch_size, 3, 64, 25, 2), torch.randint(0, 60, (batch_size,))
+
+
+if __name__ == "__main__":
+    main()
