@@ -58,8 +58,10 @@ def main() -> None:
 def our_step(batch_size: int, remat: bool) -> Step:
     import jax
 
+    from rgbd_jax.allocator import keep_freed_memory
     from rgbd_jax.training import sharding
 
+    keep_freed_memory()  # as the commands do
     experiment, batch = experiment_and_batch(batch_size, remat)
     state, train_step = experiment.initial_state(), experiment.compiled_step()
     batch = sharding.put_batch(batch, experiment.mesh)

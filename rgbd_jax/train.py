@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 from ml_collections import ConfigDict
 
-from rgbd_jax.data.allocator import give_back_freed_memory
+from rgbd_jax.allocator import give_back_freed_memory
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import (
     open_configured_split,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbd_jax.data.allocator import keep_freed_memory
+from rgbd_jax.allocator import keep_freed_memory
 from rgbd_jax.data.formats.ntu_skeleton import read_ntu_skeleton
 from rgbd_jax.data.in_place import InPlace
 from rgbd_jax.data.journal import Journal
@@ -102,7 +102,6 @@ class Captures:
     def pool(self) -> Executor:
         """A process for each core that may be used, where there are several."""
         if CORES == 1:
-            keep_freed_memory()
             return InPlace()
         # Not forked: threads may hold locks here.
         context = multiprocessing.get_context("spawn")
