@@ -207,7 +207,7 @@ def table(figures: dict[str, Any]) -> str:
         "arithmetic": f"{figures['flops_per_step'] / gigaflop:.1f} GFLOP a step,"
         f" {figures['flops_per_s'] / gigaflop:.1f} GFLOP/s;"
         f" {figures['flops_per_prediction'] / gigaflop:.1f} GFLOP a prediction of as many",
-        "share of the peak": f"{100 * figures['share_of_peak']:.2g} % of"
+        "share of peak": f"{100 * figures['share_of_peak']:.2g} % of"
         f" {figures['peak_flops_per_s'] / gigaflop:.0f} GFLOP/s, {figures['peak_is']}",
         "peak memory": f"{figures['peak_memory_bytes'] / gigabyte:.2f} GiB",
         "loader alone": "-"
