@@ -1,4 +1,4 @@
-"""Measure the training step of any config: compile time, speed, memory, waiting for data; and prediction.
+"""Measure the training step of any config: compilation, speed, memory, waiting for data; and prediction.
 
 python -m rgbd_jax.bench --config=configs/X.py[:variant] [--steps=N] [--json=FILE] [--config.key=value ...]
 
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from rgbd_jax.command import ArgumentParser, output_file, run_command
@@ -27,6 +28,7 @@ from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
 from rgbd_jax.files import replacing, to_json
 from rgbd_jax.training import sharding
+from rgbd_jax.training.device_peak import peak_of
 from rgbd_jax.training.flops import count_flops
 from rgbd_jax.training.memory import compiled_bytes
 from rgbd_jax.training.state import TrainState, num_parameters
@@ -78,41 +80,51 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
     mesh = sharding.make_mesh(fsdp=config.fsdp)
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     data = open_input(config, steps)
+    begun = time.perf_counter()
     experiment = Experiment.build(config, data.shape, data.epoch_steps, mesh)
     state = experiment.initial_state()
     batch = sharding.put_batch(next(data.batches), mesh)
 
-    begun = time.perf_counter()
+    compile_begun = time.perf_counter()
     traced = experiment.compiled_step().trace(state, batch)
     train_step = traced.lower().compile()
-    compile_seconds = time.perf_counter() - begun
+    compile_seconds = time.perf_counter() - compile_begun
+    state, report = jax.block_until_ready(train_step(state, batch))
+    first_step_seconds = time.perf_counter() - begun
 
-    throughput, step_seconds = Throughput(config.batch_size), []
-    before = None
-    for step in range(WARM_UP_STEPS + steps):
+    # As in training, each step is handed over while the one before it runs. A step takes from the end of that
+    # one to its own end. The last step is not timed: no other is handed over while it runs.
+    throughput, ends = Throughput(config.batch_size), []
+    for step in range(WARM_UP_STEPS + steps + 1):
+        batch = sharding.put_batch(throughput.fetch(data.batches), mesh)
+        before = report["loss"]
+        state, report = train_step(state, batch)
+        throughput.running(report["loss"])
+        jax.block_until_ready(before)
+        ends.append(time.perf_counter())
         if step == WARM_UP_STEPS:
             throughput.restart()
-        begun = time.perf_counter()
-        batch = sharding.put_batch(throughput.fetch(data.batches), mesh)
-        # As in training, the next step is handed over while the one before it runs.
-        jax.block_until_ready(before)
-        state, report = train_step(state, batch)
-        before = report["loss"]
-        throughput.running(before)
-        step_seconds.append(time.perf_counter() - begun)
-    jax.block_until_ready(before)
-
-    step_second = statistics.median(step_seconds[WARM_UP_STEPS:])
     data_wait = None if data.samples_per_s is None else throughput.since("bench")["data_wait"]
+    jax.block_until_ready(state)
+
+    fast, step_second, slow = np.percentile(np.diff(ends[WARM_UP_STEPS:]), (10, 50, 90)).tolist()
+    flops = count_flops(traced.jaxpr)
     memory = peak_memory(train_step)
     prediction_second, prediction_flops = measure_prediction(experiment, state, batch, steps)
+    peak = peak_of(mesh, config.dtype)
     return {
         "samples_per_s": config.batch_size / step_second,
         "step_seconds": step_second,
+        "step_seconds_range": [fast, slow],
+        "first_step_seconds": first_step_seconds,
         "compile_seconds": compile_seconds,
         "peak_memory_bytes": memory,
         "parameters": num_parameters(state.params),
-        "flops_per_step": count_flops(traced.jaxpr),
+        "flops_per_step": flops,
+        "flops_per_s": flops / step_second,
+        "peak_flops_per_s": peak.flops_per_s,
+        "peak_is": peak.source,
+        "share_of_peak": flops / step_second / peak.flops_per_s,
         "prediction_seconds": prediction_second,
         "prediction_samples_per_s": config.batch_size / prediction_second,
         "flops_per_prediction": prediction_flops,
@@ -182,16 +194,21 @@ def peak_memory(compiled: jax.stages.Compiled) -> int:
 def table(figures: dict[str, Any]) -> str:
     """The figures for people, a line each."""
     gigabyte, gigaflop = 2**30, 1e9
+    fast, slow = figures["step_seconds_range"]
     rows = {
         "device": figures["device"],
         "compile time": f"{figures['compile_seconds']:.1f} s",
-        "step": f"{figures['step_seconds']:.4f} s, {1 / figures['step_seconds']:.2f} steps/s",
+        "first step": f"after {figures['first_step_seconds']:.1f} s",
+        "step": f"{figures['step_seconds']:.4f} s ({fast:.4f} to {slow:.4f}),"
+        f" {1 / figures['step_seconds']:.2f} steps/s",
         "samples": f"{figures['samples_per_s']:.1f} samples/s",
         "prediction": f"{figures['prediction_samples_per_s']:.1f} samples/s",
         "parameters": f"{figures['parameters']:,}",
         "arithmetic": f"{figures['flops_per_step'] / gigaflop:.1f} GFLOP a step,"
-        f" {figures['flops_per_step'] / gigaflop / figures['step_seconds']:.1f} GFLOP/s;"
+        f" {figures['flops_per_s'] / gigaflop:.1f} GFLOP/s;"
         f" {figures['flops_per_prediction'] / gigaflop:.1f} GFLOP a prediction of as many",
+        "share of peak": f"{100 * figures['share_of_peak']:.2g} % of"
+        f" {figures['peak_flops_per_s'] / gigaflop:.0f} GFLOP/s, {figures['peak_is']}",
         "peak memory": f"{figures['peak_memory_bytes'] / gigabyte:.2f} GiB",
         "loader alone": "-"
         if figures["input_samples_per_s"] is None

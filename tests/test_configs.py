@@ -119,10 +119,16 @@ def test_the_debug_variant_takes_two_steps(variant, tmp_path, capsys):
     assert set(figures) == {
         "samples_per_s",
         "step_seconds",
+        "step_seconds_range",
+        "first_step_seconds",
         "compile_seconds",
         "peak_memory_bytes",
         "parameters",
         "flops_per_step",
+        "flops_per_s",
+        "peak_flops_per_s",
+        "peak_is",
+        "share_of_peak",
         "prediction_seconds",
         "prediction_samples_per_s",
         "flops_per_prediction",
@@ -132,6 +138,13 @@ def test_the_debug_variant_takes_two_steps(variant, tmp_path, capsys):
         "versions",
     }
     assert figures["samples_per_s"] == pytest.approx(8 / figures["step_seconds"])
+    fast, slow = figures["step_seconds_range"]
+    assert 0 < fast <= figures["step_seconds"] <= slow
+    assert figures["first_step_seconds"] > figures["compile_seconds"] > 0
+    assert figures["flops_per_s"] == pytest.approx(figures["flops_per_step"] / figures["step_seconds"])
+    assert figures["peak_is"] == "measured"
+    assert figures["share_of_peak"] == pytest.approx(figures["flops_per_s"] / figures["peak_flops_per_s"])
+    assert 0 < figures["share_of_peak"] < 1
     assert figures["prediction_samples_per_s"] == pytest.approx(8 / figures["prediction_seconds"])
     assert figures["flops_per_step"] > 2 * figures["flops_per_prediction"] > 1e5
     assert figures["parameters"] > 1e4 and figures["peak_memory_bytes"] > 1e6
