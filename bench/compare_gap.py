@@ -63,18 +63,20 @@ def main() -> None:
 def our_step(config_file: str, batch_size: int) -> Step:
     import jax
 
-    from rgbd_jax.allocator import keep_freed_memory
+    from rgbd_jax.allocator import share_one_heap
     from rgbd_jax.config import load_file, override
     from rgbd_jax.data.random_clips import random_batch, shape_of
     from rgbd_jax.experiment import Experiment
     from rgbd_jax.training import sharding
+    from rgbd_jax.training.memory import MeasuredStep
 
-    keep_freed_memory()  # as the commands do
+    share_one_heap()  # as the commands do
     config = override(load_file(config_file), [f"--config.batch_size={batch_size}"])
     shape, mesh = shape_of(config.data.name), sharding.make_mesh()
     experiment = Experiment.build(config, shape, 100, mesh)
-    state, train_step = experiment.initial_state(), experiment.compiled_step()
-    batch = sharding.put_batch(random_batch(shape, batch_size), mesh)
+    state, batch = experiment.initial_state(), sharding.put_batch(random_batch(shape, batch_size), mesh)
+    train_step = MeasuredStep(experiment.compiled_step(), config, mesh)
+    train_step.compile(state, batch)
 
     def step() -> None:
         nonlocal state

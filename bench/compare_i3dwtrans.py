@@ -58,13 +58,15 @@ def main() -> None:
 def our_step(batch_size: int, remat: bool) -> Step:
     import jax
 
-    from rgbd_jax.allocator import keep_freed_memory
+    from rgbd_jax.allocator import share_one_heap
     from rgbd_jax.training import sharding
+    from rgbd_jax.training.memory import MeasuredStep
 
-    keep_freed_memory()  # as the commands do
+    share_one_heap()  # as the commands do
     experiment, batch = experiment_and_batch(batch_size, remat)
-    state, train_step = experiment.initial_state(), experiment.compiled_step()
-    batch = sharding.put_batch(batch, experiment.mesh)
+    state, batch = experiment.initial_state(), sharding.put_batch(batch, experiment.mesh)
+    train_step = MeasuredStep(experiment.compiled_step(), experiment.config, experiment.mesh)
+    train_step.compile(state, batch)
 
     def step() -> None:
         nonlocal state

@@ -1,4 +1,7 @@
-"""What the C library does with memory that is freed: the same sizes are asked for again in the next step."""
+"""What the C library does with memory that is freed: the same sizes are asked for again in the next step.
+
+This is about glibc; other C libraries stay as they are.
+"""
 
 import contextlib
 import ctypes
@@ -7,28 +10,31 @@ import ctypes
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 
 
+def share_one_heap() -> None:
+    """Have all threads that start from now on take their memory from the heap of the first.
+
+    As glibc comes, each has one of its own; what short-lived work leaves free in them adds up.
+    """
+    _call("mallopt", _M_ARENA_MAX, 1)
+
+
 def keep_freed_memory() -> None:
-    """Have this process's C library keep what is freed for what comes next; to be called before threads
-    start.
+    """Keep what is freed, of any size, for what comes next.
 
     As glibc comes, it has large arrays in mappings of their own and gives them back to the system at once:
-    the next one costs a page fault for every 4 KiB again. On the CPU the intermediate results of a training
-    step are such an array, of some gigabytes, and the faults take a quarter of all time. One heap holds
-    everything then, for all threads, as only the first one can grow without bounds. Other C libraries stay as
-    they are.
+    the next one costs a page fault for every 4 KiB again. What is kept may be as much again as is in use, as
+    something small may come to lie where a large array was. Of threads, it holds for those that share a heap
+    with the first.
     """
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # there is no such function
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_ARENA_MAX, 1)
-        mallopt(_M_MMAP_MAX, 0)
-        mallopt(_M_TRIM_THRESHOLD, -1)
+    _call("mallopt", _M_MMAP_MAX, 0)
+    _call("mallopt", _M_TRIM_THRESHOLD, -1)
 
 
 def give_back_freed_memory() -> None:
-    """Have this process's C library return to the system what lies free between what is in use.
+    """Return to the system what lies free just now, between what is in use too."""
+    _call("malloc_trim", 0)
 
-    What short-lived work leaves free between what lasts adds up over thousands of steps. Other C libraries
-    stay as they are.
-    """
+
+def _call(function: str, *arguments: int) -> None:
     with contextlib.suppress(AttributeError, OSError, TypeError):  # there is no such function
-        ctypes.CDLL(None).malloc_trim(0)
+        getattr(ctypes.CDLL(None), function)(*arguments)

@@ -30,7 +30,7 @@ from rgbd_jax.files import replacing, to_json
 from rgbd_jax.training import sharding
 from rgbd_jax.training.device_peak import peak_of
 from rgbd_jax.training.flops import count_flops
-from rgbd_jax.training.memory import compiled_bytes
+from rgbd_jax.training.memory import compiled_bytes, keep_between_steps, step_memory
 from rgbd_jax.training.state import TrainState, num_parameters
 from rgbd_jax.training.throughput import Throughput
 
@@ -88,6 +88,7 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
     compile_begun = time.perf_counter()
     traced = experiment.compiled_step().trace(state, batch)
     train_step = traced.lower().compile()
+    keep_between_steps(step_memory(train_step, state, batch), mesh.local_devices[0])
     compile_seconds = time.perf_counter() - compile_begun
     state, report = jax.block_until_ready(train_step(state, batch))
     first_step_seconds = time.perf_counter() - begun

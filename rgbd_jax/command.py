@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from absl import flags
 
-from rgbd_jax.allocator import keep_freed_memory
+from rgbd_jax.allocator import share_one_heap
 from rgbd_jax.errors import OutsideError, Preempted, SaidByTheFirst, UserError
 from rgbd_jax.leaving import leave_at_once, say
 from rgbd_jax.processes import is_worker
@@ -48,7 +48,7 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
 
     0 done; 2 the user's mistake; 3 trouble from outside; 130 interrupted; 143 after SIGTERM; 1 our own bug.
     """
-    keep_freed_memory()
+    share_one_heap()
     # Grain's workers read absl flags, which are complete as they are: no command defines one.
     flags.FLAGS.mark_as_parsed()
     # A name of a file or a class that the terminal has no letters for must not cost the results.

@@ -9,9 +9,10 @@ import pytest
 PROGRAM = """
 import resource, sys, threading
 import numpy as np
-from rgbd_jax.allocator import keep_freed_memory
+from rgbd_jax.allocator import keep_freed_memory, share_one_heap
 
 if sys.argv[1] == "keep":
+    share_one_heap()
     keep_freed_memory()
 size, count = map(int, sys.argv[2:])
 def work():

@@ -102,6 +102,7 @@ class Captures:
     def pool(self) -> Executor:
         """A process for each core that may be used, where there are several."""
         if CORES == 1:
+            keep_freed_memory()
             return InPlace()
         # Not forked: threads may hold locks here.
         context = multiprocessing.get_context("spawn")
