@@ -10,17 +10,16 @@ copied: its data set class is imported as it stands (`original_motion.py`).
 All make training clips of the colour frames of the first takes, 64 frames of 224×224 with heat maps, from the
 same JPEG files: the original's class, with its augmentation; our reading of the records alone, which is what
 our loader leaves to the CPU where a GPU does the rest; and ours with the rest, augmentation and heat maps,
-compiled for the CPU. They take turns in one process on one core; the figures are clips a second, from the
-medians of the rounds.
+compiled for the CPU. They take turns on one core, each in a process of its own; the figures are clips a
+second, from the medians of the rounds.
 """
 
 import argparse
+import itertools
 import json
 import os
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 # Before JAX is imported.
@@ -30,8 +29,10 @@ import cv2
 import jax
 import numpy as np
 import original_motion
-import torch
+from ml_collections import ConfigDict
+from taking_turns import Step, take_turns
 
+from rgbd_jax.allocator import keep_freed_memory, share_one_heap
 from rgbd_jax.config import load_file, override
 from rgbd_jax.data.builders.nvgesture import Nvgesture
 from rgbd_jax.data.loader import ToRow, open_configured_split
@@ -40,8 +41,6 @@ from rgbd_jax.tasks import make_task
 
 CONFIG = "configs/rgbd/nvgesture.py:rgb"
 WARM_UP_ROUNDS = 1
-
-Read = Callable[[int], None]
 
 
 def main() -> None:
@@ -56,26 +55,16 @@ def main() -> None:
     given = parser.parse_args()
     if (cores := len(os.sched_getaffinity(0))) != 1:
         parser.error(f"{cores} cores may be used; start it with taskset --cpu-list 0")
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-
     with tempfile.TemporaryDirectory() as folder:
-        config = override(load_file(CONFIG), [f"--config.data.data_dir={folder}/records"])
+        config = configured(folder)
         first_takes(given.clips)(data_dir=config.data.data_dir, source=given.source).prepare()
-        split = open_configured_split(config.data, config.data.train_split)
-        count = min(len(split), given.clips)
-        ways = {
-            "original": original_loader(given.original, split, count, Path(folder) / "frames"),
-            "decoding": our_decoding(split, count),
-            "decoding and preparation": our_input(config, split, count),
+        count = min(len(training_split(folder)), given.clips)
+        workers = {
+            "original": (original_loader, (folder, count, given.original)),
+            "decoding": (our_decoding, (folder, count)),
+            "decoding and preparation": (our_input, (folder, count)),
         }
-        seconds = {name: [] for name in ways}
-        for turn in range(WARM_UP_ROUNDS + given.rounds):
-            for name, read in ways.items():
-                begun = time.perf_counter()
-                read(turn)
-                if turn >= WARM_UP_ROUNDS:
-                    seconds[name].append(time.perf_counter() - begun)
+        seconds, _ = take_turns(workers, warm_up=WARM_UP_ROUNDS, rounds=given.rounds)
 
     speeds = {name: count / statistics.median(times) for name, times in seconds.items()}
     for name, speed in speeds.items():
@@ -97,8 +86,21 @@ def first_takes(count: int) -> type[Nvgesture]:
     return FirstTakes
 
 
-def original_loader(checkout: Path, split: Split, count: int, folder: Path) -> Read:
-    lines = []
+def configured(folder: str) -> ConfigDict:
+    return override(load_file(CONFIG), [f"--config.data.data_dir={folder}/records"])
+
+
+def training_split(folder: str) -> Split:
+    config = configured(folder)
+    return open_configured_split(config.data, config.data.train_split)
+
+
+def original_loader(temporary: str, count: int, checkout: Path) -> Step:
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    lines, split, folder = [], training_split(temporary), Path(temporary) / "frames"
     for number in range(count):
         name, frames = f"train/clip_{number}", split.source[number]["rgb"]
         (folder / "rgb" / name).mkdir(parents=True)
@@ -114,31 +116,42 @@ def original_loader(checkout: Path, split: Split, count: int, folder: Path) -> R
     published = dict(dataset="NvGesture", data=str(folder), resize="(256, 256)", flip=0.0, w=4, temper=0.4)
     data = NvData(original_motion.settings(**published), str(listing), "rgb", phase="train")
 
-    def read(turn: int) -> None:
-        del turn
+    def step() -> None:
         for number in range(count):
             data[number]
 
-    return read
+    return step
 
 
-def our_decoding(split: Split, count: int) -> Read:
-    def read(turn: int) -> None:
-        decoded_batch(split, count, turn)
+def our_decoding(folder: str, count: int) -> Step:
+    keep_memory()
+    split, turns = training_split(folder), itertools.count()
 
-    return read
+    def step() -> None:
+        decoded_batch(split, count, next(turns))
+
+    return step
 
 
-def our_input(config, split: Split, count: int) -> Read:
-    task = make_task(config, split)
+def our_input(folder: str, count: int) -> Step:
+    keep_memory()
+    split, turns = training_split(folder), itertools.count()
+    task = make_task(configured(folder), split)
     prepare = jax.jit(lambda batch, key: task.prepare(batch, key, train=True))
 
-    def read(turn: int) -> None:
+    def step() -> None:
+        turn = next(turns)
         batch = decoded_batch(split, count, turn)
         batch.pop("id")
         jax.block_until_ready(prepare(batch, jax.random.key(turn)))
 
-    return read
+    return step
+
+
+def keep_memory() -> None:
+    """As training does."""
+    share_one_heap()
+    keep_freed_memory()
 
 
 def decoded_batch(split: Split, count: int, turn: int) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ from typing import Any
 import grain
 import numpy as np
 
+from rgbd_jax.allocator import keep_freed_memory, share_one_heap
 from rgbd_jax.data.builders import BUILDERS, builder_class, reading_of
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.held_out import without_classes
@@ -278,5 +279,13 @@ def _read(dataset: grain.MapDataset, rows: int, num_workers: int) -> grain.IterD
     ahead = -(-2 * rows // max(num_workers, 1))
     stream = dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead))
     if num_workers:
-        stream = stream.mp_prefetch(grain.MultiprocessingOptions(num_workers=num_workers))
+        options = grain.MultiprocessingOptions(num_workers=num_workers)
+        stream = stream.mp_prefetch(options, worker_init_fn=_start_worker)
     return stream
+
+
+def _start_worker(index: int, count: int) -> None:
+    """What a process that reads does first: clips are of one size, and need the memory of those before."""
+    del index, count
+    share_one_heap()
+    keep_freed_memory()

@@ -120,7 +120,7 @@ class VideoSplit(Split):
                     frames[place], sizes[place] = frames[place - 1], sizes[place - 1]
                     continue
                 try:
-                    frame = images.decode(record[modality][number], frame_format.channels)
+                    frame = images.decode(record[modality][number], frame_format.channels, frames[place])
                 except ValueError as error:
                     raise FaultyClip(f"{modality}, frame {number}: {error}") from error
                 check.add(modality, number, frame)
@@ -130,7 +130,8 @@ class VideoSplit(Split):
                         f"{modality}, frame {number}: found {width}×{height}; at most"
                         f" {frame_format.width}×{frame_format.height} is needed, the data set's largest"
                     )
-                frames[place, :height, :width] = frame
+                if not np.may_share_memory(frame, frames):  # it is not in its place already
+                    frames[place, :height, :width] = frame
                 sizes[place] = height, width
             row |= {modality: frames, f"{modality}_size": sizes}
         return row

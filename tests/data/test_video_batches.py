@@ -136,9 +136,9 @@ def test_only_sampled_frames_are_decoded(video_data, monkeypatch):
     record = split.source[5]
     decoded = []
 
-    def decode(encoded, channels):
+    def decode(encoded, channels, place):
         decoded.append(record["rgb"].index(encoded))
-        return original(encoded, channels)
+        return original(encoded, channels, place)
 
     original = images.decode
     monkeypatch.setattr(images, "decode", decode)
@@ -260,7 +260,7 @@ def test_the_share_that_may_be_left_out_is_exact():
 def test_a_split_of_which_too_many_cannot_be_read_ends_the_run(video_data, monkeypatch):
     split = opened(video_data, modalities=("rgb",))
 
-    def decode(encoded, channels):
+    def decode(encoded, channels, place):
         raise ValueError("it is no image")
 
     monkeypatch.setattr(images, "decode", decode)
