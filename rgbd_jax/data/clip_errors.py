@@ -1,18 +1,14 @@
 """What is done about faulty clips: the run ends, or goes on without them, and says so."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from rgbd_jax.errors import OutsideError
 from rgbd_jax.json_lines import add_object, is_number, read_objects
+from rgbd_jax.leaving import say
 
 # What can be done about them: by `data.on_error` in training, by --on_error in preparation.
 ON_ERROR = ("fail", "skip")
-
-_OVERWRITE = "\r\x1b[K"  # a line of progress may stand where a warning is to go
 
 
 class ClipErrors:
@@ -81,8 +77,7 @@ class ClipErrors:
             raise OutsideError(f"{reason}; with data.on_error=skip it is left out, see data.max_unreadable")
         if clip not in self._steps:
             self._news.append((clip, reason))
-            start = _OVERWRITE if sys.stderr.isatty() else ""
-            tqdm.write(f"{start}warning: {reason}; the clip is left out", file=sys.stderr)
+            say(f"warning: {reason}; the clip is left out")
         self.learn(clip, reason, of=of)
 
     def news(self) -> list[tuple[str, str]]:
