@@ -67,6 +67,8 @@ def train(config: ConfigDict, workdir: Path) -> None:
         )
         for split in (data.train_split, data.eval_split)
     )
+    if data.eval_split == data.train_split:
+        faulty_in_validation = faulty  # each clip is named once
     batches = training_batches(
         training,
         batch_size=config.batch_size,
