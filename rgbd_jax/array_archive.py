@@ -84,9 +84,12 @@ class ArrayArchive:
             raise _damaged(error) from error
         if header.dtype.hasobject:
             raise Damaged(f"{member} holds objects of Python; numbers and text are read")
-        needed = math.prod(header.shape) * header.dtype.itemsize
-        if min(header.shape, default=0) < 0 or needed != stated - file.tell():
+        length = stated - file.tell()
+        if min(header.shape, default=0) < 0 or math.prod(header.shape) * header.dtype.itemsize != length:
             raise Damaged(f"{member} is not as long as {header.dtype} {header.shape}")
+        # What takes no bytes could be any number: texts without letters, rows without columns.
+        if not length and math.prod(header.shape[:1]):
+            raise Damaged(f"{member} has nothing in its {header.dtype} {header.shape}")
         return file, header
 
     def read(self, name: str) -> np.ndarray:

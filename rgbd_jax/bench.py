@@ -10,7 +10,6 @@ import dataclasses
 import importlib.metadata
 import itertools
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -27,6 +26,7 @@ from rgbd_jax.data.skeleton_split import SkeletonSplit
 from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
 from rgbd_jax.files import replacing, to_json
+from rgbd_jax.leaving import say
 from rgbd_jax.training import sharding
 from rgbd_jax.training.device_peak import peak_of
 from rgbd_jax.training.flops import count_flops
@@ -158,7 +158,7 @@ def open_input(config: ConfigDict, steps: int) -> Input:
     if not is_prepared(name, data_dir):
         shape = configured_shape(config.data)
         batch = random_batch(shape, config.batch_size)
-        print(f"{name} is not prepared in {data_dir}: random clips instead", file=sys.stderr)
+        say(f"{name} is not prepared in {data_dir}: random clips instead")
         return Input(itertools.repeat(batch), shape, epoch_steps=1, samples_per_s=None)
     split = open_training_split(config.data)
 

@@ -1,20 +1,21 @@
 """What all commands share: an argument parser with one-line errors, and the exit status."""
 
 import argparse
+import contextlib
 import errno
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO
 
 from absl import flags
 
 from rgbd_jax.allocator import share_one_heap
 from rgbd_jax.errors import OutsideError, Preempted, SaidByTheFirst, UserError
-from rgbd_jax.leaving import leave_at_once, say
+from rgbd_jax.leaving import leave_at_once, let_go_of_output, say
 from rgbd_jax.processes import is_worker
 
 # What the system finds wrong with a path that it was given; everything else is wrong with the system.
@@ -54,7 +55,11 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
     # A name of a file or a class that the terminal has no letters for must not cost the results.
     sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        main(sys.argv[1:])
+        with contextlib.redirect_stdout(_Results(sys.stdout)):
+            main(sys.argv[1:])
+            sys.stdout.flush()
+    except _NobodyReads:
+        pass
     except UserError as error:
         leave(f"error: {error}", 2)
     except OutsideError as error:
@@ -65,17 +70,46 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
         leave(str(stopped), 128 + signal.SIGTERM)
     except KeyboardInterrupt:
         leave("error: interrupted from the keyboard", 128 + signal.SIGINT)
-    except BrokenPipeError:
-        # The reader of our output (head, less) went away: nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         # A path is looked at in many places, and any look may be refused.
         what = error.filename or "a file"
         leave(f"error: {what}: {error.strerror or error}", 2 if error.errno in _OF_THE_PATH else 3)
     except Exception:
-        traceback.print_exc()
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
         end(1)
+    finally:
+        let_go_of_output()
     sys.exit(0)
+
+
+class _NobodyReads(BrokenPipeError):
+    """The reader of our results (head, less) went away: nothing is wrong. Every other broken pipe is."""
+
+
+class _Results:
+    """Standard output, which says so when it is what broke."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with self._telling():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        with self._telling():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError as error:
+            raise _NobodyReads(*error.args) from error
 
 
 def keep_compiled() -> None:

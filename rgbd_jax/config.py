@@ -101,7 +101,7 @@ def load_file(path_and_variant: str) -> ConfigDict:
     except UserError as error:
         raise UserError(f"--config={path_and_variant}: {error}") from error
     except (Exception, SystemExit) as error:
-        raise UserError(f"{_place(error, spec.origin, path)}: {_one_line(error)}") from error
+        raise UserError(f"{_place(error, spec.origin, path)}: {_what_failed(error)}") from error
     if not isinstance(config, ConfigDict):
         kind = type(config).__name__
         raise UserError(f"--config={path_and_variant}: get_config returns {kind}, not a ConfigDict")
@@ -220,7 +220,7 @@ def _place(error: BaseException, file: str, shown: str) -> str:
     return f"--config={shown}, line {lines[-1]}" if lines else f"--config={shown}"
 
 
-def _one_line(error: BaseException) -> str:
+def _what_failed(error: BaseException) -> str:
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     return f"{type(error).__name__}: {' '.join(message.split())}"
 

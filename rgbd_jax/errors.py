@@ -1,4 +1,4 @@
-"""The two kinds of trouble that a person running a command can meet.
+"""The two kinds of trouble that a person running a command can meet, and what others' exceptions say of it.
 
 Everything else that escapes from a command is a fault of this program: a traceback, and status 1.
 """
@@ -28,3 +28,13 @@ class SaidByTheFirst(Exception):
 
 class Preempted(Exception):
     """The run was asked to stop by SIGTERM and has saved its state. Ends a command with status 143."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an exception says, such as of JAX or Orbax, who add pages to it."""
+    return str(error).partition("\n")[0]
+
+
+def one_line(error: Exception) -> str:
+    """All that an exception says, in one line."""
+    return " ".join(str(error).split())

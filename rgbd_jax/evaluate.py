@@ -190,8 +190,8 @@ def share_faults(errors: ClipErrors, num_clips: int) -> None:
       OutsideError: see `ClipErrors.learn`.
     """
     told = together.text_of_all([json.dumps(fault) for fault in errors.news()])
-    for clip, reason in map(json.loads, itertools.chain(*told)):
-        errors.learn(clip, reason, of=num_clips)
+    for clip, reason, step in map(json.loads, itertools.chain(*told)):
+        errors.learn(clip, reason, step, of=num_clips)
 
 
 def _read_log(run: Path) -> list[Row]:

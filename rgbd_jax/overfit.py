@@ -9,7 +9,6 @@ written.
 """
 
 import math
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -26,6 +25,7 @@ from rgbd_jax.data.random_clips import Shape, configured_shape, random_batch
 from rgbd_jax.data.split import Split
 from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
+from rgbd_jax.leaving import say
 from rgbd_jax.report.logs import ProgressLine
 from rgbd_jax.training import sharding
 from rgbd_jax.training.transfer import find_start, start_from
@@ -129,7 +129,7 @@ def first_batch(config: ConfigDict) -> tuple[Split | Shape, Batch]:
     """What the task must know of the config's data set, and the first batch of its training."""
     data = config.data
     if not is_prepared(data.name, data.data_dir):
-        print(f"{data.name} is not prepared in {data.data_dir}: random clips instead", file=sys.stderr)
+        say(f"{data.name} is not prepared in {data.data_dir}: random clips instead")
         shape = configured_shape(data)
         return shape, random_batch(shape, config.batch_size, config.seed)
     split = open_training_split(data)

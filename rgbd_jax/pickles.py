@@ -28,6 +28,8 @@ class _Dtype:
         if not isinstance(name, str) or np.dtype(name).kind not in "biufcSU":
             raise Forbidden(f"numpy.dtype({name!r})")
         self.dtype = np.dtype(name)
+        if not self.dtype.itemsize:
+            raise ValueError(f"found {name}, of which any number takes no bytes")
 
     def __setstate__(self, state: tuple):
         _, order, *_ = state
@@ -77,9 +79,15 @@ class RestrictedUnpickler(pickle._Unpickler):
     It is Python's own, not the faster one in C, which makes room for whatever number of objects and bytes a
     pickle states: six bytes are enough to ask for all memory of a machine. From a file in memory no more is
     taken than there is.
+
+    Attributes:
+      allowed: what stands in for what a pickle may ask for.
+      with_state: the classes whose instances may be given a state. A state of anything else, such as the
+        functions of `allowed`, would change how later files are read.
     """
 
     allowed: Mapping[tuple[str, str], Any] = NUMPY
+    with_state: tuple[type, ...] = (_Dtype, _Array)
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.allowed:
@@ -90,7 +98,17 @@ class RestrictedUnpickler(pickle._Unpickler):
         (length,) = struct.unpack("<Q", self.read(8))
         self.append(bytearray(self.read(length)))
 
-    dispatch: ClassVar = {**pickle._Unpickler.dispatch, pickle.BYTEARRAY8[0]: load_bytearray8}
+    def load_build(self) -> None:
+        kind = type(self.stack[-2])
+        if kind not in self.with_state:
+            raise Forbidden(f"a state of a {kind.__name__}")
+        super().load_build()
+
+    dispatch: ClassVar = {
+        **pickle._Unpickler.dispatch,
+        pickle.BYTEARRAY8[0]: load_bytearray8,
+        pickle.BUILD[0]: load_build,
+    }
 
 
 @contextlib.contextmanager

@@ -15,7 +15,6 @@ is prepared, with --check too. Where the same lists are there, or the data set i
 docs/data_sets.md says how a source is laid out.
 """
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from rgbd_jax.data.class_folders import DIVISIONS, Division, balance, write_list
 from rgbd_jax.data.clip_errors import ON_ERROR
 from rgbd_jax.errors import UserError
 from rgbd_jax.files import check_folder
+from rgbd_jax.leaving import say
 
 if TYPE_CHECKING:
     from rgbd_jax.data.builders import Builder
@@ -131,7 +131,7 @@ def make_lists(dataset: "type[OwnLists]", source: Path, division: Division) -> N
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         found = f"{', '.join(others[:3])}{more}"
-        print(f"warning: {source}: no clip is in {found}; {dataset.WANTED} are read", file=sys.stderr)
+        say(f"warning: {source}: no clip is in {found}; {dataset.WANTED} are read")
     write_lists(source, clips, division)
 
 
@@ -140,7 +140,7 @@ def check(builder: "Builder") -> None:
     faults = builder.check()
     print_warnings(builder)
     for fault in faults:
-        print(fault, file=sys.stderr)
+        say(fault)
     count = len(builder.items())
     if faults:
         raise UserError(f"--source={builder.source}: {len(faults)} of {count} clips are faulty, see above")
@@ -156,7 +156,7 @@ def check(builder: "Builder") -> None:
 def print_warnings(builder: "Builder") -> None:
     """Print on standard error what was found in the source that is no fault."""
     for warning in builder.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        say(f"warning: {warning}")
 
 
 def describe(builder: "Builder") -> str:

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jax import export
 
-from rgbd_jax.errors import UserError
+from rgbd_jax.errors import UserError, one_line
 from rgbd_jax.files import to_json
 from rgbd_jax.json_lines import parse_json
 
@@ -73,8 +73,7 @@ def read_archive(path: Path) -> tuple[Callable[[Mapping[str, np.ndarray]], jax.A
             description = parse_json(archive.read(_DESCRIPTION))
             serialized = bytearray(archive.read(_PROGRAM))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: cannot be read as an exported network ({reason})") from error
+        raise UserError(f"{path}: cannot be read as an exported network ({one_line(error)})") from error
     if description["format"] != FORMAT:
         raise UserError(f"{path}: is of format {description['format']!r}; this version reads format {FORMAT}")
     return jax.jit(export.deserialize(serialized).call), description

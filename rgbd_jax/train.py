@@ -7,7 +7,6 @@ joins network, input and loss. How a run is kept, `run_record.py` says; when, th
 """
 
 import math
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from rgbd_jax.data.loader import (
 from rgbd_jax.errors import OutsideError, Preempted
 from rgbd_jax.evaluate import make_scorer, share_faults
 from rgbd_jax.experiment import Experiment, Figures
+from rgbd_jax.leaving import say
 from rgbd_jax.provenance import record_session
 from rgbd_jax.report.logs import NoLog, ProgressLine, RunLog
 from rgbd_jax.report.metrics import summary
@@ -64,6 +64,8 @@ def train(config: ConfigDict, workdir: Path) -> None:
         )
         for split in (data.train_split, data.eval_split)
     )
+    if data.eval_split == data.train_split:
+        faulty_in_validation = faulty  # each clip is named once
     batches = training_batches(
         training,
         batch_size=config.batch_size,
@@ -103,7 +105,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
         log_rows = None if newest is None else describe(newest).log_rows + (figure is not None)
         if first_step >= last_step and not to_validate:
             if together.is_first():
-                print(f"{workdir}: was trained to the end already, step {first_step}", file=sys.stderr)
+                say(f"{workdir}: was trained to the end already, step {first_step}")
             return
         if together.is_first():
             store_config(workdir, config)

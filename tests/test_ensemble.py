@@ -469,7 +469,7 @@ def test_a_faulty_score_pickle_is_named(write, score_pickle, tmp_path):
     row = np.zeros(8, np.float32)
     cases = [
         ([], [], "holds an empty dict"),
-        ([1.5], [row], "a sample is called 1.5"),
+        ([1.5], [row], "a sample is called by a float"),
         (["a"], ["text"], "sample a has a str"),
         (["a"], [row.astype(int)], "sample a has an array of type int64"),
         (["a"], [row[None]], "and shape (1, 8)"),

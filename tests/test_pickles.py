@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rgbd_jax.errors import UserError
-from rgbd_jax.pickles import read_pickle
+from rgbd_jax.pickles import NUMPY, read_pickle
 
 
 # With the names of NumPy 1 up to protocol 3: their lengths are no part of these.
@@ -87,6 +87,10 @@ class Forged(Asks):
         pytest.param(
             Forged((1, (1,), 4, False, b"AAAA"), RECONSTRUCT, np.ndarray, (0,), b"b"), id="no dtype"
         ),
+        pytest.param(
+            Forged((1, (2**40,), np.dtype("S0"), False, b""), RECONSTRUCT, np.ndarray, (0,), b"b"),
+            id="no bytes",
+        ),
     ],
 )
 @pytest.mark.parametrize("protocol", [2, 4])
@@ -95,6 +99,27 @@ def test_what_would_forge_memory_is_refused(tmp_path, forged, protocol):
     path.write_bytes(pickle.dumps({"a": forged}, protocol=protocol))
     with pytest.raises(UserError, match=f"^{re.escape(str(path))}: "):
         read_pickle(path)
+
+
+# As pickles name what is allowed, what is put on the stack and given the state ...
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(b"cnumpy._core.multiarray\nscalar\n", id="function"),
+        pytest.param(b"cnumpy\ndtype\n", id="class"),
+        pytest.param(b"]", id="list"),
+        pytest.param(pickle.dumps(np.float64(1), protocol=2)[2:-1], id="scalar"),
+    ],
+)
+# ... in both ways: as a dict of the object, and as its attributes.
+@pytest.mark.parametrize("state", [{"__defaults__": (1, 2)}, (None, {"__defaults__": (1, 2)})])
+def test_what_later_files_are_read_with_is_given_no_state(tmp_path, given, state):
+    path = tmp_path / "data.pkl"
+    path.write_bytes(b"\x80\x02" + given + pickle.dumps(state, protocol=2)[2:-1] + b"b.")
+    with pytest.raises(UserError, match=r"data.pkl: asks for a state of a \w+; of pickles only"):
+        read_pickle(path)
+    (function,) = {value for (_, name), value in NUMPY.items() if name == "scalar"}
+    assert function.__defaults__ is None
 
 
 def test_an_array_is_filled_once(tmp_path):

@@ -396,6 +396,16 @@ def test_a_faulty_clip_ends_a_run_that_can_go_on_without_it(
         assert said.count(f"warning: {place} is damaged; the clip is left out\n") == 1
 
 
+def test_a_faulty_clip_of_training_and_validation_alike_is_named_once(
+    config, tmp_path, one_device, monkeypatch, capsys
+):
+    damage(monkeypatch, "train", 5)
+    changes = ["--config.data.on_error=skip", "--config.data.max_unreadable=0.1", "--config.num_epochs=1"]
+    train(override(config, [*changes, "--config.data.eval_split=train"]), tmp_path / "run")
+    assert len((tmp_path / "run" / "data_errors.jsonl").read_text().splitlines()) == 1
+    assert capsys.readouterr().err.count("record 5 of train is damaged") == 1
+
+
 def test_a_faulty_clip_of_the_validation_ends_a_run_that_says_what_was_saved(
     config, tmp_path, one_device, monkeypatch
 ):

@@ -1,25 +1,23 @@
 """What is done about faulty clips: the run ends, or goes on without them, and says so."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from rgbd_jax.errors import OutsideError
 from rgbd_jax.json_lines import add_object, is_number, read_objects
+from rgbd_jax.leaving import say
 
 # What can be done about them: by `data.on_error` in training, by --on_error in preparation.
 ON_ERROR = ("fail", "skip")
-
-_OVERWRITE = "\r\x1b[K"  # a line of progress may stand where a warning is to go
 
 
 class ClipErrors:
     """Names each faulty clip of a split once.
 
     One object serves all batches of a run, so that what was named in an earlier epoch, or before the run was
-    resumed, is not named again.
+    resumed, is not named again. Where several processes share the work, each has its own, and they tell each
+    other their `news` at the next save: what ends the run before that, the limit too, leaves what others than
+    the writing process have met since the last on standard error alone.
 
     Attributes:
       step: of the training, for which clips are asked for; who trains keeps it up to date.
@@ -55,7 +53,7 @@ class ClipErrors:
         self._split = split
         self._max_share = max_share
         self._writes = writes
-        self._news: list[tuple[str, str]] = []
+        self._news: list[tuple[str, str, int]] = []
         self._steps: dict[str, int] = {}
         if path is not None and path.exists():
             lines = read_objects(path, _is_clip, what="clip that was left out")
@@ -80,26 +78,25 @@ class ClipErrors:
         if self._on_error == "fail":
             raise OutsideError(f"{reason}; with data.on_error=skip it is left out, see data.max_unreadable")
         if clip not in self._steps:
-            self._news.append((clip, reason))
-            start = _OVERWRITE if sys.stderr.isatty() else ""
-            tqdm.write(f"{start}warning: {reason}; the clip is left out", file=sys.stderr)
-        self.learn(clip, reason, of=of)
+            self._news.append((clip, reason, self.step))
+            say(f"warning: {reason}; the clip is left out")
+        self.learn(clip, reason, self.step, of=of)
 
-    def news(self) -> list[tuple[str, str]]:
-        """The clips that were reported since this was last asked for, with the reasons."""
+    def news(self) -> list[tuple[str, str, int]]:
+        """The clips that were reported since this was last asked for, with the reasons and the steps."""
         told, self._news = self._news, []
         return told
 
-    def learn(self, clip: str, reason: str, *, of: int) -> None:
+    def learn(self, clip: str, reason: str, step: int, *, of: int) -> None:
         """Take note of a faulty clip that is left out, in silence: another process may have reported it.
 
         Raises:
           OutsideError: too many would be left out, or all are; or the file cannot be written.
         """
         if clip not in self._steps:
-            self._steps[clip] = self.step
+            self._steps[clip] = step
             if self._path is not None and self._writes:
-                line = {"split": self._split, "id": clip, "reason": reason, "step": self.step}
+                line = {"split": self._split, "id": clip, "reason": reason, "step": step}
                 add_object(self._path, line)
         count = len(self._steps)
         if count == of:

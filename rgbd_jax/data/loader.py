@@ -102,7 +102,7 @@ def training_batches(
     process_index: int = 0,
     process_count: int = 1,
     errors: ClipErrors | None = None,
-) -> grain.DatasetIterator[Batch]:
+) -> "Batches":
     """Batches without end, newly shuffled in every epoch of `steps_per_epoch` batches.
 
     Args:
@@ -124,7 +124,7 @@ def training_batches(
 
     Raises:
       UserError: the batch is larger than an epoch or does not divide among the processes.
-      OutsideError: when a clip that must not be left out is faulty.
+      OutsideError: when a clip that must not be left out is faulty, or a worker is lost.
     """
     steps = steps_per_epoch(split, batch_size=batch_size, repeat=repeat)
     rows = _local_rows(batch_size, process_count)
@@ -132,7 +132,7 @@ def training_batches(
     dataset = dataset[: steps * batch_size].random_map(DrawSeed()).map(ToRow(split))
     dataset = _ProcessRows(dataset, rows, process_index, process_count).repeat()
     stream = _read(dataset, rows, num_workers).filter(LeaveOut(errors or ClipErrors(), len(split)))
-    return iter(stream.batch(rows, drop_remainder=True))
+    return Batches(stream.batch(rows, drop_remainder=True))
 
 
 def evaluation_batches(
@@ -143,7 +143,7 @@ def evaluation_batches(
     process_index: int = 0,
     process_count: int = 1,
     errors: ClipErrors | None = None,
-) -> Iterator[Batch]:
+) -> "Batches":
     """Every sample once, in the order of the records, in the same number of batches in every process.
 
     The arguments and the batches are those of `training_batches`. The last global batch is filled up with
@@ -155,7 +155,29 @@ def evaluation_batches(
     dataset = grain.MapDataset.source(_Guarded(split, num_batches * batch_size)).map(ToRow(split))
     dataset = _ProcessRows(dataset, rows, process_index, process_count)
     stream = _read(dataset, rows, num_workers).map(Blank(errors or ClipErrors(), split))
-    return iter(stream.batch(rows))
+    return Batches(stream.batch(rows))
+
+
+class Batches(Iterator[Batch]):
+    """Grain's iterator; a worker that is lost is trouble from outside."""
+
+    def __init__(self, stream: grain.IterDataset[Batch]):
+        self._batches = iter(stream)
+
+    def __next__(self) -> Batch:
+        try:
+            return next(self._batches)
+        except RuntimeError as error:
+            # Grain has no class for it. The code of what a signal ends is negative; others are our own bugs.
+            if "terminated unexpectedly with exit code -" not in str(error):
+                raise
+            raise OutsideError("a process that reads clips was lost, such as to a lack of memory") from error
+
+    def get_state(self) -> dict[str, Any]:
+        return self._batches.get_state()
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._batches.set_state(state)
 
 
 class DrawSeed(grain.transforms.RandomMap):

@@ -12,6 +12,8 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from tensorflow_datasets.core import naming
 from tensorflow_datasets.core.splits import SplitInfo
 
+from rgbd_jax.errors import one_line
+
 MAX_FILE_BYTES = 2**30
 
 # Records can be read one by one. Pictures are compressed already, and joints would become a tenth smaller for
@@ -65,4 +67,4 @@ def _said_by_the_system() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise OSError(" ".join(str(error).split())) from error
+        raise OSError(one_line(error)) from error

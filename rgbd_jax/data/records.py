@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordReader
 from tqdm import tqdm
 
-from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.errors import OutsideError, UserError, one_line
 from rgbd_jax.json_lines import parse_json
 
 # Beside the records themselves, what reading needs.
@@ -45,7 +45,7 @@ class Records(Sequence[Record]):
         try:
             record = self._source[index]
         except Exception as error:  # whatever reader and decoder raise: they have no class of errors for it
-            raise self._damaged(index, _one_line(error)) from error
+            raise self._damaged(index, one_line(error)) from error
         if missing := [feature for feature, value in record.items() if value is None]:
             raise self._damaged(index, f"no {', '.join(missing)}")
         return record
@@ -136,7 +136,7 @@ def _open(folder: Path) -> tfds.core.DatasetBuilder:
         return tfds.builder_from_directory(folder)
     except Exception as error:  # of any class: it takes for granted what the files contain
         raise UserError(
-            f"{folder}: dataset_info.json or features.json is damaged ({_one_line(error)});"
+            f"{folder}: dataset_info.json or features.json is damaged ({one_line(error)});"
             " remove the folder and prepare again"
         ) from error
 
@@ -147,7 +147,7 @@ def _check_json(path: Path) -> None:
     except OSError as error:
         raise damaged(path, error.strerror) from error
     except ValueError as error:  # bad JSON and bad UTF-8
-        raise damaged(path, _one_line(error)) from error
+        raise damaged(path, one_line(error)) from error
 
 
 def _count_records(path: Path) -> int:
@@ -159,9 +159,5 @@ def _count_records(path: Path) -> int:
         count = reader.num_records()
         reader.close()  # says what was wrong with the file
     except RuntimeError as error:
-        raise damaged(path, _one_line(error) or "no ArrayRecord file, or cut off") from error
+        raise damaged(path, one_line(error) or "no ArrayRecord file, or cut off") from error
     return count
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -11,11 +11,10 @@ from typing import Any, TextIO
 from rgbd_jax.errors import OutsideError
 from rgbd_jax.files import remove_leftovers, replacing, to_json
 from rgbd_jax.json_lines import is_number, read_objects
+from rgbd_jax.leaving import OVERWRITE, say
 from rgbd_jax.report.tensorboard import ScalarWriter
 
 Row = dict[str, Any]
-
-_OVERWRITE = "\r\x1b[K"  # back to the start of the terminal's line, and clear it
 
 
 class RunLog:
@@ -45,10 +44,9 @@ class RunLog:
         ]
         self.num_rows = len(kept)
         if num_rows is not None and self.num_rows < num_rows:
-            print(
+            say(
                 f"warning: {path}: {num_rows - self.num_rows} of {num_rows} rows up to step {resume_step} are"
-                " missing; the file was cut off after they were written",
-                file=sys.stderr,
+                " missing; the file was cut off after they were written"
             )
         remove_leftovers(path)
         with replacing(path) as temporary:
@@ -183,7 +181,7 @@ class ProgressLine:
 
     def note(self, text: str) -> None:
         """Say something on a line that stays."""
-        start = _OVERWRITE if self._open else ""
+        start = OVERWRITE if self._open else ""
         self._print(f"{start}{text}\n")
         self._open = False
 
@@ -203,7 +201,7 @@ class ProgressLine:
     def _running(self, text: str) -> None:
         if self._stream.isatty():
             width = shutil.get_terminal_size().columns - 1
-            self._print(f"{_OVERWRITE}{text[:width]}")
+            self._print(f"{OVERWRITE}{text[:width]}")
             self._open = True
         else:
             self._print(text + "\n")

@@ -66,7 +66,7 @@ def read_score_pickle(path: Path) -> UnlabelledScores:
     ids, rows, shape = [], [], None
     for key, scores in found.items():
         if not isinstance(key, str | int | np.integer):
-            raise UserError(f"{path}: a sample is called {key!r}; text and integers are allowed")
+            raise UserError(f"{path}: a sample is called by {_describe(key)}; text and integers are allowed")
         if not isinstance(scores, np.ndarray) or scores.dtype.kind != "f" or scores.ndim != 1:
             raise UserError(f"{path}: sample {key} has {_describe(scores)}; {what}")
         shape = shape or scores.shape

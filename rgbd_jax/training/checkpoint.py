@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
 from rgbd_jax.config import from_dict
-from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.errors import OutsideError, UserError, first_line
 from rgbd_jax.files import replacing, to_json
 from rgbd_jax.json_lines import parse_json
 from rgbd_jax.training.checkpoint_folders import (
@@ -157,7 +157,7 @@ class Checkpoints:
         self._unfinished = folder
 
     def _not_written(self, error: Exception) -> OutsideError:
-        return OutsideError(f"{self._folder}: a checkpoint could not be written ({_first_line(error)})")
+        return OutsideError(f"{self._folder}: a checkpoint could not be written ({first_line(error)})")
 
     def restore(
         self, step: int, like: TrainState, loader: Any, loader_identity: dict[str, Any]
@@ -279,7 +279,7 @@ def save_weights(folder: Path, params: Arrays, batch_stats: Arrays, description:
         add_checksums(folder)
     except Exception as error:
         raise OutsideError(
-            f"{folder}: the checkpoint could not be written ({_first_line(error)}); nothing was saved"
+            f"{folder}: the checkpoint could not be written ({first_line(error)}); nothing was saved"
         ) from error
 
 
@@ -332,7 +332,7 @@ def _reading(checkpoint: Path) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{checkpoint}: cannot be read as a checkpoint ({_first_line(error)})") from error
+        raise UserError(f"{checkpoint}: cannot be read as a checkpoint ({first_line(error)})") from error
 
 
 def _stored(description: Description) -> dict[str, Any]:
@@ -354,7 +354,3 @@ def _mismatches(saved: Any, want: Any) -> list[str]:
         for name in sorted(found.keys() | needed.keys())
         if found.get(name) != needed.get(name) and (name in needed or not is_part(name, (TEXT_TOWER,)))
     ]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -6,12 +6,12 @@ What is in them, `checkpoint.py` writes and reads.
 import contextlib
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 from rgbd_jax.errors import OutsideError, UserError
 from rgbd_jax.json_lines import parse_json
+from rgbd_jax.leaving import say
 from rgbd_jax.training.integrity import CHECKSUMS, checksum_of, damage, write_checksums
 
 FORMAT = 2  # 1 had no checksums, and was written after the validation
@@ -39,7 +39,7 @@ def newest_intact(folder: Path) -> Path | None:
         wrong = damage_of(checkpoint)
         if wrong is None:
             for line in damaged:
-                print(f"warning: {folder}/{line}; going back to {checkpoint.name}", file=sys.stderr)
+                say(f"warning: {folder}/{line}; going back to {checkpoint.name}")
             return checkpoint
         damaged.append(f"{step} is damaged: {wrong}")
     if damaged:

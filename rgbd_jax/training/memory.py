@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from rgbd_jax.allocator import give_back_freed_memory, keep_freed_memory
-from rgbd_jax.errors import OutsideError
+from rgbd_jax.errors import OutsideError, first_line
 
 # Above this share of the memory a step may fail: the next batch, for one, takes some too.
 TIGHT = 0.9
@@ -189,12 +189,9 @@ def explaining_exhaustion(advice: str) -> Iterator[None]:
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
-        message = str(error)
-        if "RESOURCE_EXHAUSTED" not in message:
+        if "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        raise OutsideError(
-            f"the device's memory is exhausted ({message.splitlines()[0]}); {advice}"
-        ) from error
+        raise OutsideError(f"the device's memory is exhausted ({first_line(error)}); {advice}") from error
 
 
 def _bytes_per_device(tree: Any) -> int:

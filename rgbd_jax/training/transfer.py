@@ -1,7 +1,6 @@
 """Starting from the weights of other runs."""
 
 import math
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from rgbd_jax.errors import UserError
+from rgbd_jax.leaving import say
 from rgbd_jax.training.checkpoint import describe, load_weights, saved_shapes
 from rgbd_jax.training.checkpoint_folders import resolve
 from rgbd_jax.training.state import TEXT_TOWER, Arrays, TrainState, is_part, named_leaves
@@ -78,10 +78,9 @@ def start_from(checkpoints: Mapping[str, Path], state: TrainState, class_names: 
     batch_stats, fresh_stats = _fill(state.batch_stats, saved_stats, heads_of_others)
     fresh = fresh_params + fresh_stats
     unused = [name for name in (saved_params | saved_stats) if name not in shapes]
-    print(
+    say(
         f"starting from {' and '.join(map(str, checkpoints.values()))};"
-        f" {_listed(fresh)} start fresh; {_listed(sorted(unused))} are not used",
-        file=sys.stderr,
+        f" {_listed(fresh)} start fresh; {_listed(sorted(unused))} are not used"
     )
     ema_params = jax.tree.map(jnp.copy, params) if state.ema_params else {}
     return state.replace(params=params, batch_stats=batch_stats, ema_params=ema_params)

@@ -12,7 +12,6 @@ import io
 import math
 import os
 import zipfile
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -44,6 +43,13 @@ _MOST_GROUPS = 10_000
 _MAGIC = 0x1950A86A20F9469CFC6C
 
 
+class _Dict(dict):
+    """PyTorch's OrderedDict, without its attributes: which versions its modules have does not matter here."""
+
+    def __setstate__(self, state: Any):
+        pass
+
+
 class _Module:
     """What a module of TorchScript holds: tensors, other modules, and settings, in the dict of the object."""
 
@@ -70,12 +76,13 @@ class _Unpickler(RestrictedUnpickler, abc.ABC):
     allowed = (
         NUMPY
         | {
-            ("collections", "OrderedDict"): OrderedDict,
+            ("collections", "OrderedDict"): _Dict,
             ("torch._utils", "_rebuild_tensor_v2"): _tensor,
             ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
         }
         | {("torch", name): name for name in _STORAGES}
     )
+    with_state = (*RestrictedUnpickler.with_state, _Dict, _Module)
 
     def __init__(self, pickle: BinaryIO):
         super().__init__(pickle)

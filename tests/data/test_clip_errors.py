@@ -6,6 +6,8 @@ import pytest
 
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.errors import UserError
+from rgbd_jax.evaluate import share_faults
+from rgbd_jax.training import together
 
 
 def errors_of(path, split="train"):
@@ -26,6 +28,20 @@ def test_a_resumed_run_counts_as_at_the_same_step_before(tmp_path):
         assert resumed.count() == count
     assert resumed.ids == ("a", "b", "c")
     assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [2, 5, 9]
+
+
+def test_what_another_process_has_met_is_of_the_step_at_which_it_met_it(tmp_path, monkeypatch):
+    path = tmp_path / "data_errors.jsonl"
+    first, other = errors_of(path), ClipErrors("skip", path, "train", writes=False)
+    other.step = 7
+    other.report("b", "it is gone", of=10)
+    first.step = 10  # where a checkpoint is saved
+    of_all = [[], [json.dumps(fault) for fault in other.news()]]
+    monkeypatch.setattr(together, "text_of_all", lambda texts: of_all)
+    share_faults(first, 10)
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"split": "train", "id": "b", "reason": "it is gone", "step": 7}
+    ]
 
 
 def test_a_line_that_a_killed_run_left_without_end_gives_way(tmp_path):

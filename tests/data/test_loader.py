@@ -1,12 +1,13 @@
 """Batches: what is in them, in what order, and that nothing depends on who reads them."""
 
 import json
+import multiprocessing
 
 import numpy as np
 import pytest
 
 from rgbd_jax.data import loader
-from rgbd_jax.errors import UserError
+from rgbd_jax.errors import OutsideError, UserError
 
 
 @pytest.fixture
@@ -149,6 +150,27 @@ def test_workers_change_neither_the_order_nor_where_it_resumes(training):
 def test_evaluation_does_not_depend_on_the_number_of_workers(testing):
     alone = list(loader.evaluation_batches(testing, batch_size=2))
     assert_equal(alone, list(loader.evaluation_batches(testing, batch_size=2, num_workers=2)))
+
+
+@pytest.mark.parametrize("make", [loader.training_batches, loader.evaluation_batches])
+def test_a_worker_that_is_lost_is_trouble_from_outside(training, make):
+    extra = {"seed": 3} if make is loader.training_batches else {}
+    batches = make(training, batch_size=1, num_workers=2, **extra)
+    next(batches)
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    with pytest.raises(OutsideError, match="a process that reads clips was lost"):
+        list(batches)
+
+
+@pytest.mark.parametrize("ending", ["exit code 1. Search the logs", "clip_row", ""])
+def test_what_goes_wrong_in_a_worker_itself_is_a_bug(ending):
+    def stream():
+        raise RuntimeError(f"Worker process was terminated unexpectedly with {ending}")
+        yield
+
+    with pytest.raises(RuntimeError, match="Worker process"):
+        next(loader.Batches(stream()))
 
 
 def test_processes_share_the_rows_of_the_same_global_batch(training):

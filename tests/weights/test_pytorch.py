@@ -122,6 +122,12 @@ def tensor_pickle(offset, size, stride):
     return b"}Vw\n" + rebuild + b"(" + storage + place + b"I00\n}tRs."
 
 
+def test_attributes_of_a_dict_do_not_get_in_the_way(tmp_path):
+    """PyTorch gives its dicts `_metadata`; a file may give them anything."""
+    content = b"\x80\x02ccollections\nOrderedDict\n)R}Vitems\nK\x05sb."
+    assert read_pytorch(archive(tmp_path / "weights.pt", content)) == {}
+
+
 def test_what_runs_programs_is_refused(tmp_path):
     path = archive(tmp_path / "weights.pt", pickle.dumps({"w": Hostile(tmp_path / "made")}))
     with pytest.raises(UserError, match=r"weights.pt: asks for posix.mkdir; of PyTorch's files only tensors"):

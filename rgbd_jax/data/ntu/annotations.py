@@ -74,18 +74,17 @@ class Annotations:
           LeftOut: nobody acts in it.
         """
         capture, clip, place = self._capture(number), self._clips[number], self._place(number)
-        if clip.get("label") != capture.action - 1:
-            raise UserError(
-                f"{place}: found label {clip.get('label')}; by its name it is {capture.action - 1}"
-            )
+        label, total_frames = (_number(clip.get(key)) for key in ("label", "total_frames"))
+        if label != capture.action - 1:
+            raise UserError(f"{place}: found label {label}; by its name it is {capture.action - 1}")
         keypoint = clip.get("keypoint")
         if not isinstance(keypoint, np.ndarray) or keypoint.dtype.kind != "f":
             raise UserError(f"{place}: keypoint is no array of floating point numbers")
         bodies, *frames_joints = keypoint.shape or (0,)
-        if bodies not in (1, 2) or frames_joints != [clip.get("total_frames"), NUM_JOINTS, 3]:
+        if bodies not in (1, 2) or frames_joints != [total_frames, NUM_JOINTS, 3]:
             raise UserError(
                 f"{place}: keypoint has the shape {keypoint.shape}; 1 or 2 bodies,"
-                f" total_frames={clip.get('total_frames')}, {NUM_JOINTS} joints, 3 is needed"
+                f" total_frames={total_frames}, {NUM_JOINTS} joints, 3 is needed"
             )
         joints = keypoint.astype(np.float32).swapaxes(0, 1)
         if not are_positions(joints).all():
@@ -99,9 +98,10 @@ class Annotations:
     def _place(self, number: int) -> str:
         return f"{self._path}, annotations[{number}]"
 
-    def _name(self, number: int) -> Any:
+    def _name(self, number: int) -> str | None:
         clip = self._clips[number]
-        return str(clip.get("frame_dir")) if isinstance(clip, dict) else None
+        name = clip.get("frame_dir") if isinstance(clip, dict) else None
+        return name if isinstance(name, str) else None
 
     def _is_missing(self, number: int) -> bool:
         return self._name(number) in missing_captures()
@@ -116,6 +116,13 @@ def _listed(path: Path, split: Any) -> dict[str, list[str]]:
         raise UserError(f"{path}: split is no dict of lists of names")
     listed = {}
     for name, clips in split.items():
+        if not all(isinstance(text, str) for text in (name, *clips)):
+            raise UserError(f"{path}: split is no dict of lists of names")
         for clip in clips:
-            listed.setdefault(str(clip), []).append(str(name).replace("_val", "_test"))
+            listed.setdefault(clip, []).append(name.replace("_val", "_test"))
     return listed
+
+
+def _number(value: Any) -> int | str:
+    """A whole number, or that it is none: arrays compare by element, and lists may be too deep to show."""
+    return int(value) if isinstance(value, int | np.integer) else "no number"

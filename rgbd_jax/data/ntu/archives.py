@@ -23,7 +23,7 @@ from rgbd_jax.data.formats.positions import NEEDED, are_positions
 from rgbd_jax.data.left_out import LeftOut
 from rgbd_jax.data.ntu.edition import Edition
 from rgbd_jax.data.skeleton_sample import Sample
-from rgbd_jax.errors import UserError
+from rgbd_jax.errors import UserError, one_line
 
 NUM_BODIES = 2
 _COLUMNS = NUM_BODIES * NUM_JOINTS * 3
@@ -156,5 +156,6 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, Damaged, zipfile.BadZipFile, zlib.error) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: is no archive of x_train, y_train, x_test, y_test ({reason})") from error
+        raise UserError(
+            f"{path}: is no archive of x_train, y_train, x_test, y_test ({one_line(error)})"
+        ) from error

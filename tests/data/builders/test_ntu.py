@@ -386,11 +386,29 @@ def test_pickles_are_read_and_centred(tmp_path, protocol):
         ({"keypoint": np.zeros((3, 3, 25, 3))}, r"keypoint has the shape \(3, 3, 25, 3\); 1 or 2 bodies"),
         ({"total_frames": 4}, r"total_frames=4, 25 joints, 3 is needed"),
         ({"keypoint": np.full((1, 3, 25, 3), np.nan)}, "a number of keypoint is no position"),
+        ({"label": np.zeros(2, int)}, "found label no number; by its name it is 0"),
+        ({"total_frames": np.full(2, 3)}, "total_frames=no number, 25 joints, 3 is needed"),
     ],
-    ids=["name", "label", "list", "joints", "bodies", "frames", "NaN"],
+    ids=["name", "label", "list", "joints", "bodies", "frames", "NaN", "labels", "lengths"],
 )
 def test_a_bad_annotation_is_named(tmp_path, changes, message):
     path = write_pickle(tmp_path / "a.pkl", annotation(NAME, **changes))
+    with pytest.raises(UserError, match=message):
+        Ntu60(data_dir=tmp_path / "data", source=path).prepare()
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("frame_dir", r"annotations\[0\]: found None; a name of the form"),
+        ("label", "found label no number; by its name it is 0"),
+        ("total_frames", "total_frames=no number, 25 joints, 3 is needed"),
+    ],
+)
+def test_lists_that_are_too_deep_to_be_shown_are_refused(tmp_path, key, message):
+    path = write_pickle(tmp_path / "a.pkl", annotation(NAME, **{key: "text"}), protocol=2)
+    deep = b"]" * 5000 + b"a" * 4999
+    path.write_bytes(path.read_bytes().replace(b"X\x04\0\0\0text", deep))
     with pytest.raises(UserError, match=message):
         Ntu60(data_dir=tmp_path / "data", source=path).prepare()
 
@@ -413,8 +431,9 @@ def test_another_split_than_the_published_is_refused(tmp_path):
         (pickle.dumps({"split": {}, "annotations": []}), "annotations is no list of clips"),
         (pickle.dumps({"split": 1, "annotations": [1]}), "split is no dict of lists"),
         (pickle.dumps({"split": {"xsub_val": 3}, "annotations": [1]}), "split is no dict of lists"),
+        (pickle.dumps({"split": {"xsub_val": [3]}, "annotations": [1]}), "split is no dict of lists"),
     ],
-    ids=["program", "object", "cut off", "list", "empty", "split", "number"],
+    ids=["program", "object", "cut off", "list", "empty", "split", "number", "numbers"],
 )
 def test_a_file_that_is_no_such_pickle_is_refused(tmp_path, content, message):
     (tmp_path / "a.pkl").write_bytes(content)
