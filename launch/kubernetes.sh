@@ -33,6 +33,9 @@ done
 for option in machines gpus restarts; do
     [[ ${!option} =~ ^[0-9]+$ ]] || fail "--$option=${!option}: must be a number"
 done
+for text in "$image" "$claim" "$@"; do
+    [[ $text != *[[:cntrl:]]* ]] || fail "$(printf %q "$text"): must have no line breaks or other control characters"
+done
 [[ $name =~ ^[a-z]([-a-z0-9]*[a-z0-9])?$ ]] || fail "--name=$name: must be small letters, digits and -"
 
 # A string of JSON, which is one of YAML too. Kubernetes puts variables in place of $(NAME), but not of $$(NAME).
@@ -67,7 +70,7 @@ spec:
           podFailurePolicy:
             rules:
               - action: FailJob
-                onExitCodes: {operator: In, values: [1, 2]}
+                onExitCodes: {operator: In, values: [2]}
           template:
             spec:
               restartPolicy: Never

@@ -60,14 +60,12 @@ def run_command(main: Callable[[list[str]], None]) -> NoReturn:
             sys.stdout.flush()
     except _NobodyReads:
         pass
-    except UserError as error:
-        leave(f"error: {error}", 2)
-    except OutsideError as error:
-        leave(f"error: {error}", 3)
+    except (UserError, OutsideError) as error:
+        leave(f"error: {error}", error.status)
     except SaidByTheFirst as error:
         end(error.status)
     except Preempted as stopped:
-        leave(str(stopped), 128 + signal.SIGTERM)
+        leave(str(stopped), stopped.status)
     except KeyboardInterrupt:
         leave("error: interrupted from the keyboard", 128 + signal.SIGINT)
     except OSError as error:

@@ -10,6 +10,8 @@ class UserError(Exception):
     The message is one line that names the file, line or key, says what was found and what is allowed.
     """
 
+    status = 2
+
 
 class OutsideError(Exception):
     """Trouble from outside: a full disk, a lost process, too many faulty samples. Ends with status 3.
@@ -17,17 +19,21 @@ class OutsideError(Exception):
     The message is one line that also says what was saved.
     """
 
-
-class SaidByTheFirst(Exception):
-    """What the first of several processes has met and says for all; the others end with its status."""
-
-    def __init__(self, status: int):
-        super().__init__(f"status {status}")
-        self.status = status
+    status = 3
 
 
 class Preempted(Exception):
     """The run was asked to stop by SIGTERM and has saved its state. Ends a command with status 143."""
+
+    status = 143
+
+
+class SaidByTheFirst(Exception):
+    """What all of several processes have met and the first says for all; the others end with its status."""
+
+    def __init__(self, status: int):
+        super().__init__(f"status {status}")
+        self.status = status
 
 
 def first_line(error: Exception) -> str:

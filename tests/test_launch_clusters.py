@@ -104,6 +104,8 @@ def test_a_job_set_runs_the_command_with_each_index(checkout):
     job, pod = pod_of(job_set)
     assert (job["parallelism"], job["completions"], job["backoffLimit"]) == (2, 2, 0)
     assert job_set["spec"]["failurePolicy"]["maxRestarts"] == 10
+    (rule,) = job["podFailurePolicy"]["rules"]
+    assert rule == {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [2]}}
     (container,) = pod["containers"]
     assert container["image"] == "registry/rgbd:1"
     assert container["resources"] == {"limits": {"nvidia.com/gpu": 4}}
@@ -158,6 +160,11 @@ def test_what_is_printed_for_hosts_and_slurm_is_for_a_shell():
             "kubernetes",
             ["--name=A b", "--image=b", "--machines=2", "--"],
             "--name=A b: must be small letters",
+        ),
+        (
+            "kubernetes",
+            ["--name=a", "--image=b", "--machines=2", "--", "--workdir=runs/a\nb"],
+            "$'--workdir=runs/a\\nb': must have no line breaks",
         ),
     ],
 )

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from rgbd_jax.allocator import give_back_freed_memory, keep_freed_memory
 from rgbd_jax.errors import OutsideError, first_line
+from rgbd_jax.processes import processes_here
 
 # Above this share of the memory a step may fail: the next batch, for one, takes some too.
 TIGHT = 0.9
@@ -123,13 +124,14 @@ def keep_between_steps(need: StepMemory | None, device: jax.Device) -> None:
 def device_memory(device: jax.Device) -> int | None:
     """Bytes that JAX may use on a device; None if that is not known.
 
-    Devices made of one CPU have equal shares of what is free of the host's memory.
+    Devices made of one CPU, for all processes that were started there together, have equal shares of what is
+    free of the host's memory.
     """
     stats = device.memory_stats()
     if stats:
         return stats.get("bytes_limit")
     free = host_memory()
-    return None if free is None else free // jax.local_device_count()
+    return None if free is None else free // (jax.local_device_count() * processes_here())
 
 
 def host_memory(root: Path = Path("/")) -> int | None:

@@ -10,7 +10,9 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from rgbd_jax.errors import OutsideError, SaidByTheFirst, UserError
+from rgbd_jax.errors import OutsideError, UserError
+
+_ERRORS = {kind.__name__: kind for kind in (UserError, OutsideError)}
 
 
 def is_first() -> bool:
@@ -22,22 +24,21 @@ def by_the_first(action: Callable[[], str | None]) -> str | None:
     """What the first process finds or does, for which the others wait; they get what it returns.
 
     Raises:
-      UserError, OutsideError: on the first process, as it met it.
-      SaidByTheFirst: on the others then.
+      UserError, OutsideError: on all processes, as the first one met it.
     """
     if jax.process_count() == 1:
         return action()
     if not is_first():
-        status, result = json.loads(text_of_all([])[0][0])
-        if status:
-            raise SaidByTheFirst(status)
+        kind, result = json.loads(text_of_all([])[0][0])
+        if kind:
+            raise _ERRORS[kind](result)
         return result
     try:
         result = action()
     except (UserError, OutsideError) as error:
-        text_of_all([json.dumps([2 if isinstance(error, UserError) else 3, None])])
+        text_of_all([json.dumps([type(error).__name__, str(error)])])
         raise
-    text_of_all([json.dumps([0, result])])
+    text_of_all([json.dumps([None, result])])
     return result
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from rgbd_jax.config import load_file, override
 from rgbd_jax.errors import OutsideError
-from rgbd_jax.training import sharding
+from rgbd_jax.training import memory, sharding
 from rgbd_jax.training.memory import (
     MeasuredStep,
     StepMemory,
@@ -81,6 +81,13 @@ def test_only_keys_that_this_config_allows_are_advised():
 def test_devices_of_one_cpu_share_what_the_host_has_free():
     free, device = host_memory(), device_memory(jax.devices()[0])
     assert 0.5 * free < 8 * device < 2 * free
+
+
+def test_processes_that_were_started_on_one_host_share_it(monkeypatch):
+    monkeypatch.setattr(memory, "host_memory", lambda: 8 * 6 * GIB)
+    assert device_memory(jax.devices()[0]) == 6 * GIB
+    monkeypatch.setenv("RGBD_JAX_WORKER", "3")
+    assert device_memory(jax.devices()[0]) == 2 * GIB
 
 
 def test_a_control_group_may_have_less_than_the_host(tmp_path):
