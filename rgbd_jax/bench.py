@@ -12,10 +12,12 @@ import itertools
 import statistics
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from rgbd_jax.command import ArgumentParser, output_file, run_command
@@ -27,6 +29,7 @@ from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
 from rgbd_jax.files import replacing, to_json
 from rgbd_jax.leaving import say
+from rgbd_jax.to_devices import PutBatch, to_devices
 from rgbd_jax.training import sharding
 from rgbd_jax.training.device_peak import peak_of
 from rgbd_jax.training.flops import count_flops
@@ -43,12 +46,14 @@ class Input:
 
     Attributes:
       batches: without end.
+      put_batch: puts one on the devices.
       shape: what the task must know of the data set.
       epoch_steps: training steps in an epoch.
       samples_per_s: of the loader alone; None for random batches.
     """
 
     batches: Iterator[Batch]
+    put_batch: PutBatch
     shape: SkeletonSplit | Shape
     epoch_steps: int
     samples_per_s: float | None
@@ -79,11 +84,11 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
     """The figures of the contract, for the median of `steps` training steps and as many predictions."""
     mesh = sharding.make_mesh(fsdp=config.fsdp)
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
-    data = open_input(config, steps)
+    data = open_input(config, steps, mesh)
     begun = time.perf_counter()
     experiment = Experiment.build(config, data.shape, data.epoch_steps, mesh)
     state = experiment.initial_state()
-    batch = sharding.put_batch(next(data.batches), mesh)
+    batch = data.put_batch(next(data.batches))
 
     compile_begun = time.perf_counter()
     traced = experiment.compiled_step().trace(state, batch)
@@ -97,7 +102,7 @@ def measure(config: ConfigDict, steps: int) -> dict[str, Any]:
     # one to its own end. The last step is not timed: no other is handed over while it runs.
     throughput, ends = Throughput(config.batch_size), []
     for step in range(WARM_UP_STEPS + steps + 1):
-        batch = sharding.put_batch(throughput.fetch(data.batches), mesh)
+        batch = data.put_batch(throughput.fetch(data.batches))
         before = report["loss"]
         state, report = train_step(state, batch)
         throughput.running(report["loss"])
@@ -152,15 +157,16 @@ def measure_prediction(
     return statistics.median(seconds), flops
 
 
-def open_input(config: ConfigDict, steps: int) -> Input:
+def open_input(config: ConfigDict, steps: int, mesh: Mesh) -> Input:
     """The config's data set, its loader timed alone for `steps` batches; one random batch if not prepared."""
     name, data_dir = config.data.name, config.data.data_dir
     if not is_prepared(name, data_dir):
         shape = configured_shape(config.data)
         batch = random_batch(shape, config.batch_size)
         say(f"{name} is not prepared in {data_dir}: random clips instead")
-        return Input(itertools.repeat(batch), shape, epoch_steps=1, samples_per_s=None)
-    split = open_training_split(config.data)
+        put_batch = partial(sharding.put_batch, mesh=mesh)
+        return Input(itertools.repeat(batch), put_batch, shape, epoch_steps=1, samples_per_s=None)
+    split, put_batch = to_devices(open_training_split(config.data), config.data, mesh)
 
     def batches() -> Iterator[Batch]:
         return training_batches(
@@ -178,7 +184,7 @@ def open_input(config: ConfigDict, steps: int) -> Input:
         next(alone)
     samples_per_s = steps * config.batch_size / (time.perf_counter() - begun)
     epoch_steps = steps_per_epoch(split, batch_size=config.batch_size, repeat=config.data.repeat)
-    return Input(batches(), split, epoch_steps, samples_per_s)
+    return Input(batches(), put_batch, split, epoch_steps, samples_per_s)
 
 
 def peak_memory(compiled: jax.stages.Compiled) -> int:

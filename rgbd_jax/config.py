@@ -34,6 +34,7 @@ FREE_ON_RESUME = (
     "visualize",
     "data.data_dir",
     "data.num_workers",
+    "data.resident",
     "data.on_error",
     "data.max_unreadable",
 )

@@ -68,6 +68,7 @@ def general_config() -> ConfigDict:
 def skeleton_config() -> ConfigDict:
     """What a config of the skeleton task has: plain CTR-GCN on 64 frames of NTU's skeleton."""
     config = general_config()
+    config.data.resident = False  # all clips stay in the memory of each device
 
     task = config.task
     task.name = "skeleton"

@@ -35,6 +35,7 @@ from rgbd_jax.report.logs import Row, read_rows
 from rgbd_jax.report.page import DrawnSample, Origin, write_page
 from rgbd_jax.report.scores import Scores
 from rgbd_jax.tasks.task import Outputs, Task, whole_logits
+from rgbd_jax.to_devices import to_devices
 from rgbd_jax.training import sharding, together
 from rgbd_jax.training.checkpoint import Description, describe
 from rgbd_jax.training.checkpoint_folders import run_of
@@ -124,6 +125,7 @@ def make_scorer(
     come from. Clips that cannot be read are left out, if `errors` allows that.
     """
     batch_size = sharding.round_up(config.eval_batch_size, mesh)
+    split, put_batch = to_devices(split, config.data, mesh)
 
     def logits_of(inputs: Any, outputs: Outputs, epoch: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         del inputs
@@ -154,7 +156,7 @@ def make_scorer(
         ):
             for name in {"id", "label", "mask", "length"} & batch.keys():
                 read[name].append(batch[name])
-            whole, outputs = eval_step(params, batch_stats, sharding.put_batch(batch, mesh), epoch)
+            whole, outputs = eval_step(params, batch_stats, put_batch(batch), epoch)
             logits.append(np.asarray(whole))
             for name, found in outputs.items():
                 by_branch[name].append(np.asarray(found))

@@ -31,6 +31,7 @@ from rgbd_jax.report.logs import NoLog, ProgressLine, RunLog
 from rgbd_jax.report.metrics import summary
 from rgbd_jax.run_folder import claim_workdir, store_config
 from rgbd_jax.run_record import RunRecord, stopped_before_the_first_step
+from rgbd_jax.to_devices import to_devices
 from rgbd_jax.training import sharding, together
 from rgbd_jax.training.checkpoint import Checkpoints, Description, describe
 from rgbd_jax.training.checkpoint_folders import BEST_METRIC, newest_intact, set_aside_newer, validation_of
@@ -66,8 +67,9 @@ def train(config: ConfigDict, workdir: Path) -> None:
     )
     if data.eval_split == data.train_split:
         faulty_in_validation = faulty  # each clip is named once
+    source, put_batch = to_devices(training, data, mesh)
     batches = training_batches(
-        training,
+        source,
         batch_size=config.batch_size,
         seed=config.seed,
         num_workers=data.num_workers,
@@ -143,8 +145,8 @@ def train(config: ConfigDict, workdir: Path) -> None:
                 epoch = record.epoch_of(step)
                 faulty.step = faulty_in_validation.step = step
                 with stop.at_once(partial(record.last_words, state, step - 1, batches.get_state())):
-                    clips = throughput.fetch(batches)
-                batch = sharding.put_batch(clips, mesh)
+                    rows = throughput.fetch(batches)
+                batch = put_batch(rows)
                 # One step may wait behind the running one, so that the device is never idle; not more, so
                 # that a request to stop is answered soon.
                 jax.block_until_ready(earlier)
@@ -153,7 +155,7 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     for line in train_step.compile(state, batch):
                         progress.note(line)
                 state, figures = train_step(state, batch)
-                record.note_step(step, clips["id"], figures["skipped"])
+                record.note_step(step, rows["id"], figures["skipped"])
                 throughput.running(figures["loss"])
                 if step == first_step + 1:
                     throughput.restart()  # compilation is over

@@ -131,7 +131,7 @@ def training_batches(
     dataset = grain.MapDataset.source(_Guarded(split, len(split))).seed(seed).repeat(repeat).shuffle()
     dataset = dataset[: steps * batch_size].random_map(DrawSeed()).map(ToRow(split))
     dataset = _ProcessRows(dataset, rows, process_index, process_count).repeat()
-    stream = _read(dataset, rows, num_workers).filter(LeaveOut(errors or ClipErrors(), len(split)))
+    stream = _read(dataset, split, rows, num_workers).filter(LeaveOut(errors or ClipErrors(), len(split)))
     return Batches(stream.batch(rows, drop_remainder=True))
 
 
@@ -154,7 +154,7 @@ def evaluation_batches(
     num_batches = -(-len(split) // batch_size)
     dataset = grain.MapDataset.source(_Guarded(split, num_batches * batch_size)).map(ToRow(split))
     dataset = _ProcessRows(dataset, rows, process_index, process_count)
-    stream = _read(dataset, rows, num_workers).map(Blank(errors or ClipErrors(), split))
+    stream = _read(dataset, split, rows, num_workers).map(Blank(errors or ClipErrors(), split))
     return Batches(stream.batch(rows))
 
 
@@ -295,9 +295,9 @@ def _local_rows(batch_size: int, process_count: int) -> int:
     return batch_size // process_count
 
 
-def _read(dataset: grain.MapDataset, rows: int, num_workers: int) -> grain.IterDataset:
+def _read(dataset: grain.MapDataset, split: Split, rows: int, num_workers: int) -> grain.IterDataset:
     """The rows in order, those of two batches read ahead, by all workers together."""
-    threads = 1 if num_workers else READ_THREADS
+    threads = 0 if not split.reads else 1 if num_workers else READ_THREADS
     ahead = -(-2 * rows // max(num_workers, 1))
     stream = dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead))
     if num_workers:

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -22,7 +22,10 @@ class Split(abc.ABC):
       split: the split.
       source: the records by index, each with `id` and `label`, and the clip.
       class_names: in label order.
+      reads: whether making a row takes so long that threads or processes are worth their while.
     """
+
+    reads: ClassVar[bool] = True
 
     name: str
     version: str
