@@ -1,6 +1,7 @@
 """Time the training step of GAP, or of CTR-GCN, beside the published PyTorch program's, in one run.
 
-    python bench/compare_gap.py --original=DIR [--plain] [--batch_size=16] [--rounds=7] [--json=FILE]
+    python bench/compare_gap.py --original=DIR [--plain] [--mixed] [--batch_size=16] [--rounds=7]
+                                [--json=FILE]
 
 DIR is a checkout of the GAP repository (for `--plain` also of the CTR-GCN repository), and PyTorch (the extra
 `torch`) and einops must be installed. Nothing of the checkout is copied: its network and losses are imported
@@ -8,15 +9,14 @@ as they stand, with stand-ins for modules that these do not use.
 
 Both make the same step on clips of NTU's shape, (batch, 64 frames, 2 persons, 25 joints, 3): forward, cross
 entropy and GAP's five contrastive losses against text vectors that are there already, backward, SGD with
-Nesterov's momentum and weight decay, float32. With `--plain` there is no text and the network is CTR-GCN.
-Ours also prepares the clips from raw ones of 300 frames, which the original leaves to its loader. The two
-take turns, each in a process of its own, so that both see the same machine; the figure is the ratio of the
-medians.
+Nesterov's momentum and weight decay, float32, or with `--mixed` bfloat16 here and automatic mixed precision
+there; on a GPU if there is one. With `--plain` there is no text and the network is CTR-GCN. Ours also
+prepares the clips from raw ones of 300 frames, which the original leaves to its loader. The two take turns,
+each in a process of its own, so that both see the same machine; the figure is the ratio of the medians.
 """
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import types
@@ -35,6 +35,7 @@ def main() -> None:
     )
     parser.add_argument("--original", type=Path, required=True)
     parser.add_argument("--plain", action="store_true", help="CTR-GCN, without text")
+    parser.add_argument("--mixed", action="store_true", help="half precision, where it does no harm")
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, help="also write the figures there")
@@ -45,8 +46,8 @@ def main() -> None:
 
     make_original = original_plain_step if given.plain else original_step
     workers = {
-        "original": (make_original, (str(given.original.resolve()), given.batch_size)),
-        "rgbd_jax": (our_step, (CONFIG + (",plain" if given.plain else ""), given.batch_size)),
+        "original": (make_original, (str(given.original.resolve()), given.batch_size, given.mixed)),
+        "rgbd_jax": (our_step, (CONFIG + (",plain" if given.plain else ""), given.batch_size, given.mixed)),
     }
     seconds, _ = take_turns(workers, warm_up=WARM_UP_ROUNDS, rounds=given.rounds)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
@@ -56,11 +57,11 @@ def main() -> None:
     ratio = medians["original"] / medians["rgbd_jax"]
     print(f"rgbd_jax makes {ratio:.2f} steps in the time of one of the original")
     if given.json:
-        figures = {"plain": given.plain, "batch_size": given.batch_size, "ratio": ratio}
+        figures = {"plain": given.plain, "mixed": given.mixed, "batch_size": given.batch_size, "ratio": ratio}
         given.json.write_text(json.dumps(figures | {"step_seconds": seconds}, indent=2) + "\n")
 
 
-def our_step(config_file: str, batch_size: int) -> Step:
+def our_step(config_file: str, batch_size: int, mixed: bool) -> Step:
     import jax
 
     from rgbd_jax.allocator import share_one_heap
@@ -71,7 +72,8 @@ def our_step(config_file: str, batch_size: int) -> Step:
     from rgbd_jax.training.memory import MeasuredStep
 
     share_one_heap()  # as the commands do
-    config = override(load_file(config_file), [f"--config.batch_size={batch_size}"])
+    changes = [f"--config.batch_size={batch_size}", *(["--config.dtype=bfloat16"] if mixed else [])]
+    config = override(load_file(config_file), changes)
     shape, mesh = shape_of(config.data.name), sharding.make_mesh()
     experiment = Experiment.build(config, shape, 100, mesh)
     state, batch = experiment.initial_state(), sharding.put_batch(random_batch(shape, batch_size), mesh)
@@ -85,58 +87,51 @@ def our_step(config_file: str, batch_size: int) -> Step:
     return step
 
 
-def original_step(checkout: str, batch_size: int) -> Step:
+def original_step(checkout: str, batch_size: int, mixed: bool) -> Step:
     import torch
+    from original_training import DEVICE, training_step
 
-    import_original(checkout)
+    make_importable(checkout)
     from KLLoss import KLLoss
     from model.ctrgcn import Model_lst_4part
     from tools import create_logits, gen_label
 
-    network = Model_lst_4part(num_class=60, graph="graph.ntu_rgb_d.Graph", k=8).train()
-    optimizer = make_optimizer(network)
-    clips, labels = clips_and_labels(batch_size)
-    texts = torch.randn(5, batch_size, TEXT_WIDTH)
-    alike = torch.tensor(gen_label(labels.numpy()), dtype=torch.float32)
+    network = Model_lst_4part(num_class=60, graph="graph.ntu_rgb_d.Graph", k=8).to(DEVICE).train()
+    clips, labels = clips_and_labels(batch_size, DEVICE)
+    texts = torch.randn(5, batch_size, TEXT_WIDTH, device=DEVICE)
+    alike = torch.tensor(gen_label(labels.cpu().numpy()), dtype=torch.float32, device=DEVICE)
     divergence = KLLoss()
 
-    def step() -> None:
+    def loss() -> torch.Tensor:
         logits, features, scale, parts = network(clips)
         terms = []
         for i, feature in enumerate([*features.values(), *parts]):
             of_clips, of_texts = create_logits(feature, texts[i], scale[:, i].mean())
             terms.append((divergence(of_clips, alike) + divergence(of_texts, alike)) / 2)
-        loss = torch.nn.functional.cross_entropy(logits, labels) + 0.8 * sum(terms) / len(terms)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return torch.nn.functional.cross_entropy(logits, labels) + 0.8 * sum(terms) / len(terms)
 
-    return step
+    return training_step(network, make_optimizer(network), loss, mixed=mixed)
 
 
-def original_plain_step(checkout: str, batch_size: int) -> Step:
+def original_plain_step(checkout: str, batch_size: int, mixed: bool) -> Step:
     import torch
+    from original_training import DEVICE, training_step
 
-    import_original(checkout)
+    make_importable(checkout)
     from model.ctrgcn import Model
 
-    network = Model(num_class=60, num_point=25, num_person=2, graph="graph.ntu_rgb_d.Graph").train()
-    optimizer = make_optimizer(network)
-    clips, labels = clips_and_labels(batch_size)
+    network = Model(num_class=60, num_point=25, num_person=2, graph="graph.ntu_rgb_d.Graph")
+    network = network.to(DEVICE).train()
+    clips, labels = clips_and_labels(batch_size, DEVICE)
 
-    def step() -> None:
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(network(clips), labels).backward()
-        optimizer.step()
+    def loss() -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(network(clips), labels)
 
-    return step
+    return training_step(network, make_optimizer(network), loss, mixed=mixed)
 
 
-def import_original(checkout: str) -> None:
+def make_importable(checkout: str) -> None:
     """Let `import model` find the checkout's."""
-    import torch
-
-    torch.set_num_threads(len(os.sched_getaffinity(0)))  # as JAX does
     for name in ("clip", "Text_Prompt"):
         sys.modules[name] = types.ModuleType(name)
     sys.path.insert(0, checkout)
@@ -148,10 +143,11 @@ def make_optimizer(network):
     return torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=4e-4)
 
 
-def clips_and_labels(batch_size: int):
+def clips_and_labels(batch_size: int, device: str):
     import torch
 
-    return torch.randn(batch_size, 3, 64, 25, 2), torch.randint(0, 60, (batch_size,))
+    clips = torch.randn(batch_size, 3, 64, 25, 2, device=device)
+    return clips, torch.randint(0, 60, (batch_size,), device=device)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """Time the training step of I3DWTrans beside the published PyTorch program's, in one run.
 
-    python bench/compare_i3dwtrans.py --original=DIR [--batch_size=2] [--rounds=3] [--remat]
+    python bench/compare_i3dwtrans.py --original=DIR [--mixed] [--batch_size=2] [--rounds=3] [--remat]
                                       [--json=FILE]
 
 DIR is a checkout of the MotionRGBD repository, and PyTorch (the extra `torch`), einops, scipy and pillow must
 be installed. Nothing of the checkout is copied: its network is imported as it stands (`original_motion.py`).
 
 Both make the same step on the same clips of NTU's shape, 64 frames of 224×224 with heat maps: forward, the
-losses of all branches and the distillation, backward, clipping, SGD with momentum and weight decay, float32.
+losses of all branches and the distillation, backward, clipping, SGD with momentum and weight decay, float32,
+or with `--mixed` bfloat16 here and automatic mixed precision there; on a GPU if there is one.
 Ours also prepares the clips from raw frames of 320×240, which the original leaves to its loader. The two take
 turns, each in a process of its own, so that both see the same machine; the figure is the ratio of the
 medians.
@@ -15,7 +16,6 @@ medians.
 
 import argparse
 import json
-import os
 import statistics
 from pathlib import Path
 
@@ -32,6 +32,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--original", type=original_motion.checkout, required=True)
+    parser.add_argument("--mixed", action="store_true", help="half precision, where it does no harm")
     parser.add_argument("--batch_size", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--remat", action="store_true", help="ours computes intermediate results twice")
@@ -39,8 +40,8 @@ def main() -> None:
     given = parser.parse_args()
 
     workers = {
-        "original": (original_step, (given.original, given.batch_size)),
-        "rgbd_jax": (our_step, (given.batch_size, given.remat)),
+        "original": (original_step, (given.original, given.batch_size, given.mixed)),
+        "rgbd_jax": (our_step, (given.batch_size, given.remat, given.mixed)),
     }
     seconds, peaks = take_turns(workers, warm_up=WARM_UP_ROUNDS, rounds=given.rounds)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
@@ -50,12 +51,12 @@ def main() -> None:
     ratio = medians["original"] / medians["rgbd_jax"]
     print(f"rgbd_jax makes {ratio:.2f} steps in the time of one of the original")
     if given.json:
-        figures = {"batch_size": given.batch_size, "remat": given.remat, "ratio": ratio}
+        figures = {"mixed": given.mixed, "batch_size": given.batch_size, "remat": given.remat, "ratio": ratio}
         figures |= {"step_seconds": seconds, "peak_process_bytes": peaks}
         given.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def our_step(batch_size: int, remat: bool) -> Step:
+def our_step(batch_size: int, remat: bool, mixed: bool) -> Step:
     import jax
 
     from rgbd_jax.allocator import share_one_heap
@@ -63,7 +64,7 @@ def our_step(batch_size: int, remat: bool) -> Step:
     from rgbd_jax.training.memory import MeasuredStep
 
     share_one_heap()  # as the commands do
-    experiment, batch = experiment_and_batch(batch_size, remat)
+    experiment, batch = experiment_and_batch(batch_size, remat, mixed)
     state, batch = experiment.initial_state(), sharding.put_batch(batch, experiment.mesh)
     train_step = MeasuredStep(experiment.compiled_step(), experiment.config, experiment.mesh)
     train_step.compile(state, batch)
@@ -75,35 +76,34 @@ def our_step(batch_size: int, remat: bool) -> Step:
     return step
 
 
-def original_step(checkout: Path, batch_size: int) -> Step:
+def original_step(checkout: Path, batch_size: int, mixed: bool) -> Step:
     import torch
+    from original_training import DEVICE, training_step
     from torch.nn.functional import cross_entropy
 
     # What our step makes of the raw frames is the input here.
-    experiment, batch = experiment_and_batch(batch_size, remat=False)
+    experiment, batch = experiment_and_batch(batch_size)
     inputs = prepared(experiment, batch)
-    torch.set_num_threads(len(os.sched_getaffinity(0)))  # as JAX does
-    clip, heat = (torch.from_numpy(inputs[name].transpose(0, 4, 1, 2, 3).copy()) for name in ("clip", "heat"))
-    labels = torch.from_numpy(batch["label"]).long()
+    clip, heat = (
+        torch.from_numpy(inputs[name].transpose(0, 4, 1, 2, 3).copy()).to(DEVICE) for name in ("clip", "heat")
+    )
+    labels = torch.from_numpy(batch["label"]).long().to(DEVICE)
 
     with original_motion.importable(checkout):
         from lib.model.build import build_model
 
-    network = build_model(original_motion.settings(batch_size=batch_size)).train()
+    network = build_model(original_motion.settings(batch_size=batch_size)).to(DEVICE).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, weight_decay=3e-4)
 
-    def step() -> None:
+    def loss() -> torch.Tensor:
         logits, distillation, _ = network(clip, heat)
         losses = [cross_entropy(x.reshape(batch_size, -1), labels, label_smoothing=0.1) for x in logits]
-        optimizer.zero_grad()
-        (losses[0] + 0.5 * sum(losses[1:]) + distillation).sum().backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
+        return (losses[0] + 0.5 * sum(losses[1:]) + distillation).sum()
 
-    return step
+    return training_step(network, optimizer, loss, clip_norm=5.0, mixed=mixed)
 
 
-def experiment_and_batch(batch_size: int, remat: bool):
+def experiment_and_batch(batch_size: int, remat: bool = False, mixed: bool = False):
     """Ours, and random clips for it: the same in every process."""
     from rgbd_jax.config import load_file, override
     from rgbd_jax.data.random_clips import configured_shape, random_batch
@@ -111,6 +111,7 @@ def experiment_and_batch(batch_size: int, remat: bool):
     from rgbd_jax.training import sharding
 
     changes = [f"--config.batch_size={batch_size}", f"--config.model.remat={remat}"]
+    changes += ["--config.dtype=bfloat16"] if mixed else []
     config = override(load_file(CONFIG), changes)
     shape = configured_shape(config.data)
     experiment = Experiment.build(config, shape, 100, sharding.make_mesh())

@@ -48,7 +48,8 @@ def importable(folder: Path) -> Iterator[None]:
         sys.modules[name] = module
     sys.modules[transforms.__name__] = transforms
     np.int0 = np.intp  # its name in NumPy 1
-    torch.Tensor.cuda = lambda self, *_, **__: self
+    if not torch.cuda.is_available():
+        torch.Tensor.cuda = lambda self, *_, **__: self
     path = list(sys.path)
     sys.path.insert(0, str(folder))
     try:

@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import os
 import resource
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ def take_turns(
     Returns:
       The seconds of each round, and the most bytes that the process ever held, by the name of the worker.
     """
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # on a GPU, leave the others' memory to them
     context = multiprocessing.get_context("spawn")
     ends = {}
     for name, (make_step, arguments) in workers.items():
