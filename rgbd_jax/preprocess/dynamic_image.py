@@ -31,12 +31,15 @@ def dynamic_image(levels: Array, window: int) -> Array:
     """
 
     def heat(pooled: Array) -> Array:
-        moving = grey(unit_range(jnp.maximum(pooled, 0)))
+        moving = grey(unit_range(jnp.maximum(pooled, 0)), axis=0)
         salient = jnp.where(moving > moving.mean(), moving, 0)
         salient = unit_range(_dilate(_erode(salient)))
-        return ((moving + salient) * salient)[..., None]
+        return (moving + salient) * salient
 
-    return pool_windows(levels, window, heat)
+    # Each channel in a plane of its own: the CPU computes faster on whole rows than on threes. Stacked, not
+    # transposed: so the compiler makes the planes straight from packed pixels if `levels` come from these.
+    planes = jnp.stack(jnp.unstack(levels, axis=-1), axis=1)
+    return pool_windows(planes, window, heat)[..., None]
 
 
 def pool_windows(frames: Array, window: int, finish: Callable[[Array], Array]) -> Array:
@@ -64,14 +67,15 @@ def pool_windows(frames: Array, window: int, finish: Callable[[Array], Array]) -
 
 def unit_range(x: Array) -> Array:
     """Stretched to [0, 1]; 0 if all values are equal."""
-    x -= x.min()
-    highest = x.max()
-    return x / jnp.where(highest == 0, 1, highest)
+    # The last axis last: the CPU reduces leading axes many values at a time, but all axes at once one by one.
+    leading = tuple(range(x.ndim - 1))
+    lowest, highest = x.min(leading).min(), x.max(leading).max()
+    return (x - lowest) / jnp.where(highest == lowest, 1, highest - lowest)
 
 
-def grey(x: Array) -> Array:
-    """Colours in grey: (..., 3) to (...)."""
-    return sum(weight * x[..., channel] for channel, weight in enumerate(_GREY))
+def grey(x: Array, axis: int = -1) -> Array:
+    """Colours in grey; `axis` has the three channels and falls away."""
+    return sum(weight * channel for weight, channel in zip(_GREY, jnp.unstack(x, axis=axis), strict=True))
 
 
 # Repeating the border changes no extreme.

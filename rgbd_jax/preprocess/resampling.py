@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rgbd_jax.preprocess.pixels import join, split
+
 # How many bits of a weight stand behind the point. With eight bits of a level and two to spare they fill a
 # signed number of 32 bits.
 _FRACTION_BITS = 22
@@ -75,7 +77,7 @@ def gaussian_taps(radius: Array, length: int, widest: int) -> Taps:
 
 
 def resample_columns(frames: Array, taps: Taps) -> Array:
-    """Weighted sums along the columns, rounded to whole levels: uint8 (T, H, W, C) to (T, H, N, C).
+    """Weighted sums along the columns, rounded to whole levels: packed pixels, uint32 (T, H, W) to (T, H, N).
 
     Args:
       taps: of each frame, (T, K, N).
@@ -84,7 +86,7 @@ def resample_columns(frames: Array, taps: Taps) -> Array:
 
 
 def resample_rows(frames: Array, taps: Taps) -> Array:
-    """Weighted sums along the rows, rounded to whole levels: uint8 (T, H, W, C) to (T, N, W, C).
+    """Weighted sums along the rows, rounded to whole levels: packed pixels, uint32 (T, H, W) to (T, N, W).
 
     Args:
       taps: of each frame, (T, K, N).
@@ -92,21 +94,22 @@ def resample_rows(frames: Array, taps: Taps) -> Array:
 
     def one_frame(inputs: tuple[Array, Taps]) -> Array:
         frame, taps = inputs
-        total = jnp.int32(1 << _FRACTION_BITS - 1)
+        totals = [jnp.int32(1 << _FRACTION_BITS - 1)] * 3
         for index, weight in zip(taps.index, taps.weight, strict=True):
-            total += weight[:, None] * frame[index].astype(jnp.int32)
-        return jnp.clip(total >> _FRACTION_BITS, 0, 255).astype(jnp.uint8)
+            channels = split(frame[index])
+            totals = [
+                total + weight[:, None] * levels for total, levels in zip(totals, channels, strict=True)
+            ]
+        return join(jnp.clip(total >> _FRACTION_BITS, 0, 255) for total in totals)
 
     # Whole rows are read, one frame after the other: on the CPU this is four times as fast as the product
     # with a matrix of weights. The loop also keeps the compiler from computing one axis anew for each
     # neighbour along the other.
-    num_frames, height, width, channels = frames.shape
-    rows = jax.lax.map(one_frame, (frames.reshape(num_frames, height, width * channels), taps))
-    return rows.reshape(num_frames, -1, width, channels)
+    return jax.lax.map(one_frame, (frames, taps))
 
 
 def _swap(frames: Array) -> Array:
-    return frames.transpose(0, 2, 1, 3)
+    return frames.swapaxes(1, 2)
 
 
 def _cubic(x: Array) -> Array:

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rgbd_jax.preprocess.pixels import join, split
+
 # Frames lie in a black margin of this width, in which the neighbours of all outside places are found.
 _MARGIN = 2
 
@@ -27,14 +29,14 @@ def rotate_frames(frames: Array, sizes: Array, angle: Array) -> Array:
     """Rotate each frame about its own middle, by bilinear interpolation, black where nothing was.
 
     Args:
-      frames: levels, uint8 (T, H, W, 3), black beyond the size of a frame.
+      frames: packed pixels, uint32 (T, H, W), black beyond the size of a frame.
       sizes: height and width of each frame, int32 (T, 2).
       angle: in degrees, float32 scalar, counter-clockwise.
 
     Returns:
-      uint8 (T, H, W, 3), meaningless beyond the size of a frame.
+      uint32 (T, H, W), meaningless beyond the size of a frame.
     """
-    _, height, width, _ = frames.shape
+    _, height, width = frames.shape
 
     def origin(size: Array) -> _Origin:
         return _origin(height, width, size, angle)
@@ -63,19 +65,19 @@ def _origin(height: int, width: int, size: Array, angle: Array) -> _Origin:
 
 
 def _fetch(frame: Array, origin: _Origin) -> Array:
-    """The rotated frame, (H, W, 3) to (H, W, 3)."""
-    _, width, _ = frame.shape
+    """The rotated frame, (H, W) to (H, W)."""
+    _, width = frame.shape
     next_row = width + 2 * _MARGIN
-    # All channels of a pixel travel in one number, so that each neighbour is fetched once.
-    pixels = frame.astype(jnp.uint32)
-    pixels = pixels[..., 0] | pixels[..., 1] << 8 | pixels[..., 2] << 16
-    pixels = jnp.pad(pixels, _MARGIN).reshape(-1)
-    neighbours = [pixels[origin.corner + step] for step in (0, 1, next_row, next_row + 1)]
+    flat = jnp.pad(frame, _MARGIN).reshape(-1)
+    # All places lie in the frame with its margin, so that none needs a check.
+    neighbours = [
+        flat.at[origin.corner + step].get(mode="promise_in_bounds", wrap_negative_indices=False)
+        for step in (0, 1, next_row, next_row + 1)
+    ]
     channels = []
-    for shift in (0, 8, 16):
-        # By way of int32, which the CPU converts faster.
-        levels = [(pixel >> shift & 0xFF).astype(jnp.int32).astype(jnp.float32) for pixel in neighbours]
-        upper = levels[0] * (1 - origin.right) + levels[1] * origin.right
-        lower = levels[2] * (1 - origin.right) + levels[3] * origin.right
-        channels.append(jnp.round(upper * (1 - origin.lower) + lower * origin.lower).astype(jnp.uint8))
-    return jnp.stack(channels, axis=-1)
+    for levels in zip(*map(split, neighbours), strict=True):
+        upper_left, upper_right, lower_left, lower_right = (level.astype(jnp.float32) for level in levels)
+        upper = upper_left * (1 - origin.right) + upper_right * origin.right
+        lower = lower_left * (1 - origin.right) + lower_right * origin.right
+        channels.append(jnp.round(upper * (1 - origin.lower) + lower * origin.lower).astype(jnp.int32))
+    return join(channels)

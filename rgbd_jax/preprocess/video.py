@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rgbd_jax.preprocess.pixels import pack, unpack
 from rgbd_jax.preprocess.resampling import bicubic_taps, gaussian_taps, resample_columns, resample_rows
 from rgbd_jax.preprocess.rotation import rotate_frames
 
@@ -112,26 +113,27 @@ def transform_clip(
       uint8 (T, size, size, 3).
     """
     angle = augmentation.angle
-    frames = jax.lax.cond(angle != 0, lambda x: rotate_frames(x, sizes, angle), lambda x: x, frames)
+    # Packed in either branch: one that hands over what it got would copy it.
+    pixels = jax.lax.cond(angle != 0, lambda x: rotate_frames(pack(x), sizes, angle), pack, frames)
 
     # Only what is cut out is computed, and already flipped.
     place = jnp.arange(crop, dtype=jnp.int32)
     columns = augmentation.left + jnp.where(augmentation.flip, crop - 1 - place, place)
     rows = augmentation.top + place
-    _, height, width, _ = frames.shape
+    _, height, width = pixels.shape
     column_taps = jax.vmap(lambda source: bicubic_taps(source, resize[0], columns, width))(sizes[:, 1])
     row_taps = jax.vmap(lambda source: bicubic_taps(source, resize[1], rows, height))(sizes[:, 0])
-    frames = resample_rows(resample_columns(frames, column_taps), row_taps)
+    pixels = resample_rows(resample_columns(pixels, column_taps), row_taps)
 
     if augmentation.blur is not None:
         taps = jax.vmap(lambda radius: gaussian_taps(radius, crop, _BLUR_REACH))(augmentation.blur)
-        frames = resample_rows(resample_columns(frames, taps), taps)
+        pixels = resample_rows(resample_columns(pixels, taps), taps)
     if crop != size:
-        source = jnp.full(len(frames), crop, jnp.int32)
+        source = jnp.full(len(pixels), crop, jnp.int32)
         places = jnp.arange(size, dtype=jnp.int32)
         taps = jax.vmap(lambda source: bicubic_taps(source, size, places, crop))(source)
-        frames = resample_rows(resample_columns(frames, taps), taps)
-    return frames
+        pixels = resample_rows(resample_columns(pixels, taps), taps)
+    return unpack(pixels)
 
 
 def normalise(levels: Array) -> Array:
