@@ -8,6 +8,7 @@ import struct
 
 import jax
 import numpy as np
+import optax
 import pytest
 from data.faulty_records import cut, rewrite, with_joints, with_label
 from run_folder import rows
@@ -289,16 +290,20 @@ def test_a_folder_of_another_experiment_is_refused(config, tmp_path):
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["thesis.txt"]
 
 
-def test_steps_that_are_not_finite_change_nothing_and_are_counted(config):
-    def with_a_broken_clip(batch):
-        joints = batch["joints"].copy()
-        joints[0] = np.nan
-        return batch | {"joints": joints}
+def with_a_broken_clip(batch):
+    joints = batch["joints"].copy()
+    joints[0] = np.nan
+    return batch | {"joints": joints}
 
+
+def test_steps_that_are_not_finite_change_nothing_and_are_counted(config):
     start, _ = steps(config, 1, 0)
     state, figures = steps(config, 1, 3, change_batch=with_a_broken_clip)
-    for part in ("params", "batch_stats", "opt_state"):
+    for part in ("params", "batch_stats"):
         jax.tree.map(np.testing.assert_array_equal, getattr(state, part), getattr(start, part))
+    before = named_leaves(start.opt_state)
+    for name, leaf in named_leaves(state.opt_state).items():
+        np.testing.assert_array_equal(leaf, 3 if name.endswith("count") else before[name])
     assert [row["skipped"] for row in figures] == [1, 1, 1]
     assert (int(state.step), int(state.skipped_in_row)) == (3, 3)
     assert sharding.to_host(state.sums) == {"loss": 0, "top1": 0, "count": 0, "skipped": 1}  # of this epoch
@@ -329,6 +334,30 @@ def test_many_steps_in_a_row_that_are_not_finite_end_the_run(config, tmp_path, o
     # With more of them allowed the run is the same experiment.
     with pytest.raises(OutsideError, match=r"not finite in 12 steps up to step 13; .*max_skipped_steps=12 "):
         train(override(config, ["--config.max_skipped_steps=12"]), tmp_path / "run")
+
+
+def test_a_skipped_step_does_not_hold_up_the_learning_rate(config):
+    """Without momentum and decay a step's length is the rate times the norm of the gradient."""
+    config = override(
+        config,
+        [
+            "--config.schedule.name=constant",
+            "--config.schedule.per=step",
+            "--config.schedule.warm_up=1.0",
+            "--config.optimizer.momentum=0.0",
+            "--config.optimizer.nesterov=False",
+            "--config.optimizer.weight_decay=0.0",
+        ],
+    )
+    broken = iter([True, True, False])
+    state, figures = steps(
+        config, 1, 3, change_batch=lambda batch: with_a_broken_clip(batch) if next(broken) else batch
+    )
+    start, _ = steps(config, 1, 0)
+    last = figures[2]
+    np.testing.assert_allclose(last["lr"], 3 * figures[0]["lr"], rtol=1e-6)
+    moved = optax.tree.norm(optax.tree.sub(state.params, start.params))
+    np.testing.assert_allclose(moved, last["lr"] * last["grad_norm"], rtol=1e-3)
 
 
 def test_starting_from_nowhere_leaves_nothing_behind(config, tmp_path):
