@@ -1,6 +1,7 @@
 """The training loop as a whole, on a few synthetic clips."""
 
 import contextlib
+import itertools
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ from run_folder import rows
 from tensorboardX.proto.event_pb2 import Event
 from untrained_run import save_untrained
 
+from rgbd_jax import train as train_module
 from rgbd_jax.config import ConfigArguments, load_file, override
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import open_split, open_training_split, training_batches
@@ -358,6 +360,44 @@ def test_a_skipped_step_does_not_hold_up_the_learning_rate(config):
     np.testing.assert_allclose(last["lr"], 3 * figures[0]["lr"], rtol=1e-6)
     moved = optax.tree.norm(optax.tree.sub(state.params, start.params))
     np.testing.assert_allclose(moved, last["lr"] * last["grad_norm"], rtol=1e-3)
+
+
+@pytest.fixture
+def breaks(monkeypatch):
+    """A function that makes the clips of these steps, from 1, broken, over all sessions."""
+
+    def in_steps(broken):
+        fetch, fetched = train_module.Throughput.fetch, itertools.count(1)
+
+        def fetch_broken(self, batches):
+            batch = fetch(self, batches)
+            return with_a_broken_clip(batch) if next(fetched) in broken else batch
+
+        monkeypatch.setattr(train_module.Throughput, "fetch", fetch_broken)
+
+    return in_steps
+
+
+def test_steps_in_a_row_end_the_run_also_if_no_row_is_logged_between_them_and_a_good_one(
+    config, tmp_path, one_device, breaks
+):
+    """An epoch has eight steps here, at the end of which it is looked at."""
+    breaks(range(2, 6))
+    config = override(config, ["--config.data.repeat=4", "--config.log_every=100", "--config.num_epochs=1"])
+    with pytest.raises(OutsideError, match=r"not finite in 4 steps up to step 5; .*; nothing was saved"):
+        train(override(config, ["--config.max_skipped_steps=4"]), tmp_path / "run")
+
+
+def test_steps_in_a_row_are_counted_over_two_sessions(config, tmp_path, one_device, monkeypatch, breaks):
+    breaks(range(2, 6))
+    config = override(config, ["--config.data.repeat=4", "--config.log_every=100", "--config.num_epochs=1"])
+    config = override(config, ["--config.max_skipped_steps=4"])
+    with monkeypatch.context() as patched:
+        patched.setattr("rgbd_jax.train.StopRequest", StopsInTheMiddleOfTheSecondEpoch)
+        with pytest.raises(Preempted, match="saved after step 3"):
+            train(config, tmp_path / "run")
+    with pytest.raises(OutsideError, match=r"in 4 steps up to step 5; .*; the last checkpoint is of step 3"):
+        train(config, tmp_path / "run")
 
 
 def test_starting_from_nowhere_leaves_nothing_behind(config, tmp_path):
