@@ -24,6 +24,7 @@ from rgbd_jax.data.records import Records
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import evaluate, make_scorer
 from rgbd_jax.experiment import Experiment
+from rgbd_jax.provenance import read_sessions
 from rgbd_jax.run_folder import claim_workdir
 from rgbd_jax.train import train
 from rgbd_jax.training import sharding
@@ -599,8 +600,9 @@ def test_a_run_whose_device_has_too_little_memory_can_go_on(config, tmp_path, on
         "the last checkpoint is of step 2",
     ):
         assert words in str(caught.value)
-    train(config, tmp_path / "run")
+    train(override(config, ["--config.model.remat=True"]), tmp_path / "run")
     assert rows(tmp_path / "run")[-1]["step"] == 3 * EPOCH_STEPS
+    assert [session["step"] for session in read_sessions(tmp_path / "run")] == [0, EPOCH_STEPS]
 
 
 def test_an_evaluation_that_needs_too_much_names_its_key(config, tmp_path, one_device, monkeypatch):
