@@ -32,6 +32,7 @@ FREE_ON_RESUME = (
     "max_skipped_steps",
     "log_every",
     "visualize",
+    "model.remat",
     "data.data_dir",
     "data.num_workers",
     "data.resident",

@@ -24,7 +24,7 @@ from rgbd_jax.tasks import make_task
 from rgbd_jax.tasks.task import Batch, Outputs, Task
 from rgbd_jax.training import sharding
 from rgbd_jax.training.checkpoint import load_weights
-from rgbd_jax.training.optimizer import learning_rate, make_optimizer
+from rgbd_jax.training.optimizer import after_skipping, learning_rate, make_optimizer
 from rgbd_jax.training.plateau import Plateau
 from rgbd_jax.training.state import (
     TEXT_TOWER,
@@ -141,12 +141,19 @@ class Experiment:
         so_far = jax.tree.map(lambda total: jnp.where(starts_epoch, 0.0, total), state.sums)
         sums = optax.tree.add(so_far, sums | {"count": count, "skipped": jnp.zeros_like(count)})
 
-        # A step that is not finite leaves everything as it was, and is counted.
+        # A step that is not finite leaves everything as it was, and is counted. The learning rate goes on: it
+        # is that of the number of the step.
         is_finite = jnp.isfinite(means["loss"]) & jnp.isfinite(grad_norm)
         params, batch_stats, opt_state, ema_params, sums = jax.tree.map(
             lambda new, old: jnp.where(is_finite, new, old),
             (params, batch_stats, opt_state, ema_params, sums),
-            (state.params, state.batch_stats, state.opt_state, state.ema_params, so_far),
+            (
+                state.params,
+                state.batch_stats,
+                after_skipping(state.opt_state, opt_state),
+                state.ema_params,
+                so_far,
+            ),
         )
         skipped = jnp.where(is_finite, 0, 1)
         new_state = state.replace(

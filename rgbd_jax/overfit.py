@@ -10,7 +10,7 @@ written.
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -28,6 +28,7 @@ from rgbd_jax.experiment import Experiment
 from rgbd_jax.leaving import say
 from rgbd_jax.report.logs import ProgressLine
 from rgbd_jax.training import sharding
+from rgbd_jax.training.memory import MeasuredStep
 from rgbd_jax.training.transfer import find_start, start_from
 
 STEPS = 300
@@ -71,7 +72,7 @@ def main(argv: list[str]) -> None:
     first, recent = None, deque(maxlen=RIGHT_STEPS)
     shown = set(rounds(given.steps))
     with ProgressLine(0, given.steps) as progress:
-        for figures in learn_one_batch(config, given.steps):
+        for figures in learn_one_batch(config, given.steps, progress.note):
             first = first or figures
             recent.append(figures)
             if figures.step in shown:
@@ -88,18 +89,21 @@ def main(argv: list[str]) -> None:
     print(f"learned by heart: all {config.batch_size} clips are named right")
 
 
-def learn_one_batch(config: ConfigDict, steps: int) -> Iterator[Figures]:
+def learn_one_batch(config: ConfigDict, steps: int, note: Callable[[str], None]) -> Iterator[Figures]:
     """Train on the first batch of `config`'s training alone.
+
+    Args:
+      note: is told what the step needs of the memory, in lines.
 
     Yields:
       After each step its figures.
 
     Raises:
       UserError: the config does not fit the task, the data or the weights that it starts from.
-      OutsideError: a clip is faulty.
+      OutsideError: a clip is faulty, or a device has not enough memory.
     """
     config = at_constant_rate(config)
-    mesh = sharding.make_mesh()
+    mesh = sharding.make_mesh(fsdp=config.fsdp)
     sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     data, batch = first_batch(config)
     experiment = Experiment.build(config, data, steps, mesh)
@@ -107,12 +111,16 @@ def learn_one_batch(config: ConfigDict, steps: int) -> Iterator[Figures]:
     if starts := find_start(config, experiment.task.trunks):
         state = start_from(starts, state, getattr(data, "class_names", ()))
     batch = sharding.put_batch(batch, mesh)
-    train_step = experiment.compiled_step()
-    for step in range(1, steps + 1):
-        # The step's random keys follow from its number: it is always the first. The optimizer counts itself.
-        first = jax.device_put(np.int32(0), sharding.replicated(mesh))
-        state, figures = train_step(state.replace(step=first), batch)
-        yield Figures(step, *(float(figures[name]) for name in ("loss", "top1", "grad_norm")))
+    train_step = MeasuredStep(experiment.compiled_step(), config, mesh)
+    with train_step.explaining_exhaustion():
+        for line in train_step.compile(state, batch):
+            note(line)
+        for step in range(1, steps + 1):
+            # The step's random keys follow from its number: it is always the first. The optimizer counts
+            # itself.
+            first = jax.device_put(np.int32(0), sharding.replicated(mesh))
+            state, figures = train_step(state.replace(step=first), batch)
+            yield Figures(step, *(float(figures[name]) for name in ("loss", "top1", "grad_norm")))
 
 
 def at_constant_rate(config: ConfigDict) -> ConfigDict:

@@ -30,6 +30,9 @@ class RunRecord:
       description: of its checkpoints, all but step, epoch and rows of the log.
       epoch_steps: steps in an epoch.
       last_step: the one with which the run ends.
+      max_skipped_steps: so many in a row that are not finite end the run.
+      skipped_in_row: how many were not, up to the last step that was looked at; at first, up to the one that
+        the run goes on after.
     """
 
     workdir: Path
@@ -38,6 +41,8 @@ class RunRecord:
     description: Callable[..., Description]
     epoch_steps: int
     last_step: int
+    max_skipped_steps: int
+    skipped_in_row: int
     _unseen: list[tuple[int, np.ndarray, jax.Array]] = dataclasses.field(default_factory=list, init=False)
 
     def epoch_of(self, step: int) -> int:
@@ -54,12 +59,26 @@ class RunRecord:
         self._unseen.append((step, ids, skipped))
 
     def name_skipped(self) -> None:
-        """Wait for the steps that were noted, and log the samples of those that were not finite."""
+        """Wait for the steps that were noted, and log the samples of those that were not finite.
+
+        Raises:
+          OutsideError: `max_skipped_steps` or more in a row were not finite. As the state after them is not
+            saved then, who goes on meets them again.
+        """
+        too_many = ""
         for step, ids, skipped in self._unseen:
+            self.skipped_in_row = self.skipped_in_row + 1 if skipped else 0
             if skipped:
                 ids_of_all = itertools.chain(*together.text_of_all(ids.tolist()))
                 self.log.write("skipped", "train", step, self.epoch_of(step), ids=list(ids_of_all))
+            if self.skipped_in_row >= self.max_skipped_steps:
+                too_many = f"{self.skipped_in_row} steps up to step {step}"
         self._unseen.clear()
+        if too_many:
+            raise OutsideError(
+                f"loss or gradient were not finite in {too_many};"
+                f" config.max_skipped_steps={self.max_skipped_steps} ends a run then"
+            )
 
     def save(self, state: TrainState, step: int, position: dict[str, Any]) -> None:
         """Begin to write the state after `step`, and the position of the loader; see `Checkpoints.save`."""

@@ -22,7 +22,7 @@ from rgbd_jax.data.loader import (
     steps_per_epoch,
     training_batches,
 )
-from rgbd_jax.errors import OutsideError, Preempted
+from rgbd_jax.errors import Preempted
 from rgbd_jax.evaluate import make_scorer, share_faults
 from rgbd_jax.experiment import Experiment, Figures
 from rgbd_jax.leaving import say
@@ -124,7 +124,16 @@ def train(config: ConfigDict, workdir: Path) -> None:
             loader=loader,
             channels=training.channels,
         )
-        record = RunRecord(workdir, checkpoints, log, description, epoch_steps, last_step)
+        record = RunRecord(
+            workdir,
+            checkpoints,
+            log,
+            description,
+            epoch_steps,
+            last_step,
+            max_skipped_steps=config.max_skipped_steps,
+            skipped_in_row=int(state.skipped_in_row),
+        )
 
         # -------------------------------------------------------------- the loop
         with log, progress, train_step.explaining_exhaustion():
@@ -189,8 +198,6 @@ def train(config: ConfigDict, workdir: Path) -> None:
                     give_back_freed_memory()
                     throughput.restart()
                     state = experiment.tell_plateau(state, epoch, validated[BEST_METRIC])
-                if logs or epoch_ends:
-                    give_up_if_stuck(int(state.skipped_in_row), config.max_skipped_steps, step)
 
 
 def take_over(workdir: Path, config: ConfigDict, newest: Path | None) -> None:
@@ -219,12 +226,3 @@ def means(sums: dict[str, float], names: Sequence[str]) -> dict[str, float]:
     """Of an epoch's sums, those of the names as means over its samples, and how many steps were skipped."""
     count = sums["count"] or math.nan  # where no step was finite there is no mean
     return {name: sums[name] / count for name in names} | {"skipped": sums["skipped"]}
-
-
-def give_up_if_stuck(skipped_in_row: int, allowed: int, step: int) -> None:
-    """Raise an OutsideError when so many steps or more, one after the other, were not finite."""
-    if skipped_in_row >= allowed:
-        raise OutsideError(
-            f"loss or gradient were not finite in {skipped_in_row} steps up to step {step};"
-            f" config.max_skipped_steps={allowed} ends a run then"
-        )

@@ -8,9 +8,10 @@ import pytest
 from test_configs import FILES
 
 from rgbd_jax import overfit
-from rgbd_jax.config import load_file
-from rgbd_jax.errors import UserError
-from rgbd_jax.overfit import Figures, at_constant_rate, rounds, verdict
+from rgbd_jax.config import load_file, override
+from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.overfit import Figures, at_constant_rate, learn_one_batch, rounds, verdict
+from rgbd_jax.training.memory import MeasuredStep
 
 SMALL = ["--config.model.name=baseline_gcn", "--config.model.base_width=16"]
 
@@ -44,6 +45,32 @@ def test_random_clips_stand_in_and_a_rate_that_is_too_high_is_named(tmp_path, ca
     assert "learned" not in out
     assert "synthetic is not prepared in " in err and "random clips instead" in err
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_step_needs_is_said_and_too_little_memory_is_explained(synthetic_data, monkeypatch, capsys):
+    def exhausted(self, state, batch):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
+
+    monkeypatch.setattr(MeasuredStep, "__call__", exhausted)
+    with pytest.raises(OutsideError, match="memory is exhausted.*; a step needs .*model.remat=True"):
+        overfit.main(["--config=configs/demo.py:debug", f"--config.data.data_dir={synthetic_data}", *SMALL])
+    assert "memory: a step needs " in capsys.readouterr().err
+
+
+def test_parameters_are_shared_as_in_training(synthetic_data):
+    """What one device holds of the state then is less."""
+    config = override(
+        load_file("configs/demo.py:debug"),
+        [f"--config.data.data_dir={synthetic_data}", "--config.model.name=baseline_gcn"]
+        + ["--config.model.stages=(1,)", "--config.model.base_width=256"],
+    )
+    held = []
+    for parts in (1, 8):
+        notes = []
+        shared = override(config, [f"--config.fsdp={parts}"])
+        assert next(learn_one_batch(shared, 10, notes.append)).is_finite
+        held.append(float(re.search(r"parameters and optimizer ([0-9.]+) MiB", notes[0])[1]))
+    assert held[1] < held[0] / 2
 
 
 def test_few_steps_are_no_training():

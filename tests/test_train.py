@@ -1,6 +1,7 @@
 """The training loop as a whole, on a few synthetic clips."""
 
 import contextlib
+import itertools
 import json
 import re
 import shutil
@@ -8,12 +9,14 @@ import struct
 
 import jax
 import numpy as np
+import optax
 import pytest
 from data.faulty_records import cut, rewrite, with_joints, with_label
 from run_folder import rows
 from tensorboardX.proto.event_pb2 import Event
 from untrained_run import save_untrained
 
+from rgbd_jax import train as train_module
 from rgbd_jax.config import ConfigArguments, load_file, override
 from rgbd_jax.data.clip_errors import ClipErrors
 from rgbd_jax.data.loader import open_split, open_training_split, training_batches
@@ -21,6 +24,7 @@ from rgbd_jax.data.records import Records
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import evaluate, make_scorer
 from rgbd_jax.experiment import Experiment
+from rgbd_jax.provenance import read_sessions
 from rgbd_jax.run_folder import claim_workdir
 from rgbd_jax.train import train
 from rgbd_jax.training import sharding
@@ -289,16 +293,20 @@ def test_a_folder_of_another_experiment_is_refused(config, tmp_path):
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["thesis.txt"]
 
 
-def test_steps_that_are_not_finite_change_nothing_and_are_counted(config):
-    def with_a_broken_clip(batch):
-        joints = batch["joints"].copy()
-        joints[0] = np.nan
-        return batch | {"joints": joints}
+def with_a_broken_clip(batch):
+    joints = batch["joints"].copy()
+    joints[0] = np.nan
+    return batch | {"joints": joints}
 
+
+def test_steps_that_are_not_finite_change_nothing_and_are_counted(config):
     start, _ = steps(config, 1, 0)
     state, figures = steps(config, 1, 3, change_batch=with_a_broken_clip)
-    for part in ("params", "batch_stats", "opt_state"):
+    for part in ("params", "batch_stats"):
         jax.tree.map(np.testing.assert_array_equal, getattr(state, part), getattr(start, part))
+    before = named_leaves(start.opt_state)
+    for name, leaf in named_leaves(state.opt_state).items():
+        np.testing.assert_array_equal(leaf, 3 if name.endswith("count") else before[name])
     assert [row["skipped"] for row in figures] == [1, 1, 1]
     assert (int(state.step), int(state.skipped_in_row)) == (3, 3)
     assert sharding.to_host(state.sums) == {"loss": 0, "top1": 0, "count": 0, "skipped": 1}  # of this epoch
@@ -329,6 +337,68 @@ def test_many_steps_in_a_row_that_are_not_finite_end_the_run(config, tmp_path, o
     # With more of them allowed the run is the same experiment.
     with pytest.raises(OutsideError, match=r"not finite in 12 steps up to step 13; .*max_skipped_steps=12 "):
         train(override(config, ["--config.max_skipped_steps=12"]), tmp_path / "run")
+
+
+def test_a_skipped_step_does_not_hold_up_the_learning_rate(config):
+    """Without momentum and decay a step's length is the rate times the norm of the gradient."""
+    config = override(
+        config,
+        [
+            "--config.schedule.name=constant",
+            "--config.schedule.per=step",
+            "--config.schedule.warm_up=1.0",
+            "--config.optimizer.momentum=0.0",
+            "--config.optimizer.nesterov=False",
+            "--config.optimizer.weight_decay=0.0",
+        ],
+    )
+    broken = iter([True, True, False])
+    state, figures = steps(
+        config, 1, 3, change_batch=lambda batch: with_a_broken_clip(batch) if next(broken) else batch
+    )
+    start, _ = steps(config, 1, 0)
+    last = figures[2]
+    np.testing.assert_allclose(last["lr"], 3 * figures[0]["lr"], rtol=1e-6)
+    moved = optax.tree.norm(optax.tree.sub(state.params, start.params))
+    np.testing.assert_allclose(moved, last["lr"] * last["grad_norm"], rtol=1e-3)
+
+
+@pytest.fixture
+def breaks(monkeypatch):
+    """A function that makes the clips of these steps, from 1, broken, over all sessions."""
+
+    def in_steps(broken):
+        fetch, fetched = train_module.Throughput.fetch, itertools.count(1)
+
+        def fetch_broken(self, batches):
+            batch = fetch(self, batches)
+            return with_a_broken_clip(batch) if next(fetched) in broken else batch
+
+        monkeypatch.setattr(train_module.Throughput, "fetch", fetch_broken)
+
+    return in_steps
+
+
+def test_steps_in_a_row_end_the_run_also_if_no_row_is_logged_between_them_and_a_good_one(
+    config, tmp_path, one_device, breaks
+):
+    """An epoch has eight steps here, at the end of which it is looked at."""
+    breaks(range(2, 6))
+    config = override(config, ["--config.data.repeat=4", "--config.log_every=100", "--config.num_epochs=1"])
+    with pytest.raises(OutsideError, match=r"not finite in 4 steps up to step 5; .*; nothing was saved"):
+        train(override(config, ["--config.max_skipped_steps=4"]), tmp_path / "run")
+
+
+def test_steps_in_a_row_are_counted_over_two_sessions(config, tmp_path, one_device, monkeypatch, breaks):
+    breaks(range(2, 6))
+    config = override(config, ["--config.data.repeat=4", "--config.log_every=100", "--config.num_epochs=1"])
+    config = override(config, ["--config.max_skipped_steps=4"])
+    with monkeypatch.context() as patched:
+        patched.setattr("rgbd_jax.train.StopRequest", StopsInTheMiddleOfTheSecondEpoch)
+        with pytest.raises(Preempted, match="saved after step 3"):
+            train(config, tmp_path / "run")
+    with pytest.raises(OutsideError, match=r"in 4 steps up to step 5; .*; the last checkpoint is of step 3"):
+        train(config, tmp_path / "run")
 
 
 def test_starting_from_nowhere_leaves_nothing_behind(config, tmp_path):
@@ -540,8 +610,9 @@ def test_a_run_whose_device_has_too_little_memory_can_go_on(config, tmp_path, on
         "the last checkpoint is of step 2",
     ):
         assert words in str(caught.value)
-    train(config, tmp_path / "run")
+    train(override(config, ["--config.model.remat=True"]), tmp_path / "run")
     assert rows(tmp_path / "run")[-1]["step"] == 3 * EPOCH_STEPS
+    assert [session["step"] for session in read_sessions(tmp_path / "run")] == [0, EPOCH_STEPS]
 
 
 def test_an_evaluation_that_needs_too_much_names_its_key(config, tmp_path, one_device, monkeypatch):

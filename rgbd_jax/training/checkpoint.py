@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import logging
 from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,15 @@ from rgbd_jax.training.state import TEXT_TOWER, Arrays, TrainState, is_part, nam
 
 _STATE, _LOADER = "state", "loader"
 _policies = ocp.training.preservation_policies
+
+
+def _is_no_echo(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and "/orbax/" in record.pathname)
+
+
+# Each of Orbax's threads logs, with a traceback, why it could not save. It raises that too, and one line of
+# ours says it, which these would drown or even follow.
+logging.getLogger("absl").addFilter(_is_no_echo)
 
 
 @dataclasses.dataclass(frozen=True)

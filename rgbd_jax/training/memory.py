@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from rgbd_jax.allocator import give_back_freed_memory, keep_freed_memory
+from rgbd_jax.config import FREE_ON_RESUME
 from rgbd_jax.errors import OutsideError, first_line
 from rgbd_jax.processes import processes_here
 
@@ -167,7 +168,10 @@ def notes(need: StepMemory | None, available: int | None, config: ConfigDict, de
 
 
 def advice(config: ConfigDict, devices: int) -> str:
-    """The keys of this config that lower what a training step needs, in words."""
+    """The keys of this config that lower what a training step needs, in words.
+
+    First come those with which the same run goes on.
+    """
     keys = []
     if config.dtype == "float32":
         keys.append("dtype=bfloat16")
@@ -182,7 +186,13 @@ def advice(config: ConfigDict, devices: int) -> str:
         keys.append(f"fsdp={devices}")
     if config.batch_size > devices * config.accumulate:
         keys.append("a smaller batch_size")
-    return f"it needs less with {', '.join(keys)}" if keys else "no key makes it need less: take more devices"
+    if not keys:
+        return "no key makes it need less: take more devices"
+    free = [key for key in keys if key.partition("=")[0] in FREE_ON_RESUME]
+    parts = [f"with {', '.join(free)}"] if free else []
+    if others := [key for key in keys if key not in free]:
+        parts.append(f"in a new --workdir with {', '.join(others)}")
+    return f"it needs less {' or '.join(parts)}"
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -114,6 +115,19 @@ def make_optimizer(
             # Of each of these rules the update, decay included, is proportional to the rate.
             rule = optax.chain(rule, _scale_part(part, ratio))
     return rule
+
+
+def after_skipping(before: optax.OptState, after: optax.OptState) -> optax.OptState:
+    """The optimizer's state after an update that is not applied: as before it, but that the schedule goes on.
+
+    Args:
+      before, after: the states before and after the update.
+    """
+
+    def is_schedule(part: Any) -> bool:
+        return isinstance(part, optax.ScaleByScheduleState)
+
+    return jax.tree.map(lambda old, new: new if is_schedule(new) else old, before, after, is_leaf=is_schedule)
 
 
 def _scale_part(part: str, factor: float) -> optax.GradientTransformation:

@@ -3,9 +3,10 @@
     python tests/faults/drive.py --seed=0 --faults=50 [--kinds=kill,terminate,fill,corrupt,data,cut]
 
 The same seed draws the same faults; which line of the program a signal meets is up to the machine. A run
-takes faults, each followed by going on, until it is over; then its last checkpoint must agree to the bit, and
-its log in all but speed. Prints a table: of each kind, how many faults were tried, how many were survived,
-refused (a message of one line, and all was well when the fault was taken away), lost.
+takes faults, each followed by going on from the newest complete checkpoint, until it is over; then its last
+checkpoint must agree to the bit, and its log in all but speed. Prints a table: of each kind, how many faults
+were tried, how many were survived, refused (a message of one line, and all was well when the fault was taken
+away), lost.
 """
 
 import argparse
@@ -37,6 +38,8 @@ from run_folder import rows  # noqa: E402
 
 from rgbd_jax.data.builders import synthetic  # noqa: E402
 from rgbd_jax.data.loader import open_split  # noqa: E402
+from rgbd_jax.provenance import read_sessions  # noqa: E402
+from rgbd_jax.training.checkpoint_folders import complete_in  # noqa: E402
 
 KINDS = ("kill", "terminate", "fill", "corrupt", "data", "cut")
 GRACE = 60.0  # seconds within which SIGTERM must be answered on a machine that does much else
@@ -232,14 +235,29 @@ class Life:
         self.seconds_to_start = seconds_to_start
         self.moment = ""
         self.rows_lost = False
+        self.damaged: int | None = None  # step of a checkpoint from which it cannot go on
         self.met: list[tuple[str, str]] = []  # the kind of each fault, and what became of it
 
     def start(self, **limits) -> subprocess.Popen:
+        whole = set(complete_in(self.workdir / "checkpoints")) - {self.damaged}
+        self.damaged = None
+        self.newest = max(whole, default=0)
+        self.sessions = len(read_sessions(self.workdir))
         return start(self.data, self.workdir, **limits)
+
+    def ended(self, process: subprocess.Popen, within: float = PATIENCE) -> tuple[int, str]:
+        """`ended`; Lost too if the process did not begin with the newest checkpoint that was there."""
+        status, messages = ended(process, within)
+        for session in read_sessions(self.workdir)[self.sessions :]:
+            if session["step"] != self.newest:
+                raise Lost(
+                    f"began after step {session['step']}; there was a checkpoint of step {self.newest}"
+                )
+        return status, messages
 
     def refused(self, message: str) -> None:
         """Go on once: it must be refused with status 2 or 3 in one line that says this."""
-        status, messages = ended(self.start())
+        status, messages = self.ended(self.start())
         last = messages.splitlines()[-1] if messages else ""
         if status not in (2, 3) or not last.startswith("error: ") or not re.search(message, last):
             raise Lost(f"was not refused: status {status}, {last}")
@@ -248,7 +266,7 @@ class Life:
         process = self.start()
         moment = wait_for_a_moment(process, self.workdir, self.chance, self.seconds_to_start)
         process.kill()
-        status, _ = ended(process)
+        status, _ = self.ended(process)
         self.moment = moment
         return "survived" if moment and status == -signal.SIGKILL else ""
 
@@ -256,14 +274,14 @@ class Life:
         process = self.start()
         self.moment = wait_for_a_moment(process, self.workdir, self.chance, self.seconds_to_start)
         if not self.moment:
-            ended(process)
+            self.ended(process)
             return ""
         twice = self.chance.random() < 0.3
         process.send_signal(signal.SIGTERM)
         if twice:
             time.sleep(self.chance.uniform(0, 0.2))
             process.send_signal(signal.SIGTERM)
-        status, messages = ended(process, GRACE)
+        status, messages = self.ended(process, GRACE)
         if status == 0:
             return ""  # it was over
         # Before this program's handler is there, the system ends it.
@@ -276,12 +294,18 @@ class Life:
     def fill(self) -> str:
         """No file may grow beyond a size, as if the disk were full."""
         process = self.start(largest_file=int(10 ** self.chance.uniform(1, 5)))
-        status, messages = ended(process)
+        status, messages = self.ended(process)
         if status == 0:
             return ""
         last = messages.splitlines()[-1]
-        if status != 3 or not last.startswith("error: ") or "saved" not in last and "replaced" not in last:
-            raise Lost(f"a full disk: status {status}, {last}")
+        newest = max(complete_in(self.workdir / "checkpoints"), default=None)
+        saved = "nothing was saved" if newest is None else f"the last checkpoint is of step {newest}"
+        if (
+            status != 3
+            or not last.startswith("error: ")
+            or not last.endswith((saved, "nothing was replaced"))
+        ):
+            raise Lost(f"a full disk: status {status}, {last}; in fact {saved}")
         return "survived"
 
     def corrupt(self) -> str:
@@ -293,15 +317,17 @@ class Life:
             return ""
         name = self.chance.choice(list(DAMAGES))
         DAMAGES[name](folder / str(max(steps)), self.chance)
+        self.damaged = max(steps)
         if len(steps) == 1:
             self.refused("no checkpoint is intact")
             shutil.rmtree(self.workdir)  # as the message leaves to the user
             return "refused"
+        before = _names(self.workdir, "checkpoints/*.damaged*")
         process = self.start()
-        while process.poll() is None and not list(folder.glob("*.damaged*")):
+        while process.poll() is None and _names(self.workdir, "checkpoints/*.damaged*") == before:
             time.sleep(0.01)
         process.kill()
-        _, messages = ended(process)
+        _, messages = self.ended(process)
         if f"{max(steps)} is damaged" not in messages:
             raise Lost(f"{name}: was not noticed; {messages[-300:]}")
         return "survived"
@@ -314,7 +340,7 @@ class Life:
         self.chance.choice([turn_a_bit, truncate])(path, self.chance)
         try:
             process = self.start()
-            status, messages = ended(process)
+            status, messages = self.ended(process)
             last = messages.splitlines()[-1] if messages else ""
             if status == 0:
                 return ""  # a part of the file that this run does not read, or it was over
@@ -370,7 +396,7 @@ def drive(folder: Path, seed: int, faults: int, kinds: tuple[str, ...], report=p
                     report(f"run {number}: {kind}{moment}: {outcome} ({time.monotonic() - begun:.1f} s)")
                 elif _is_over(life.workdir):
                     break
-            status, messages = ended(life.start())
+            status, messages = life.ended(life.start())
             if status:
                 raise Lost(f"does not go on: status {status}, {messages[-600:]}")
             Result(life.workdir).compare(expected, but_rows=life.rows_lost)

@@ -1,11 +1,60 @@
 """Runs that are broken at random, in processes of their own, and gone on with."""
 
+import contextlib
+import random
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from drive import GRACE, KINDS, Result, drive, ended, prepare, start, table
+from drive import GRACE, KINDS, Life, Lost, Result, drive, ended, prepare, start, table
+
+from rgbd_jax.provenance import record_session
+from rgbd_jax.training.checkpoint_folders import COMPLETE
+
+
+@pytest.fixture
+def saved_twice(tmp_path):
+    """A run with checkpoints of its steps 1 and 2."""
+    for step in (1, 2):
+        (tmp_path / "checkpoints" / str(step)).mkdir(parents=True)
+        (tmp_path / "checkpoints" / str(step) / COMPLETE).touch()
+    record_session(tmp_path, 0)
+    return Life(tmp_path, tmp_path, random.Random(0), seconds_to_start=0.0)
+
+
+@pytest.mark.parametrize(("step", "lost"), [(2, False), (1, True), (0, True)])
+def test_a_run_that_begins_before_its_newest_checkpoint_is_lost(saved_twice, monkeypatch, step, lost):
+    """Its result is that of a run that was left alone: it has only done some steps twice."""
+
+    def begin(data, workdir):
+        record_session(workdir, step)
+        return subprocess.Popen(["true"], stderr=subprocess.PIPE, text=True)
+
+    monkeypatch.setattr("drive.start", begin)
+    said = pytest.raises(Lost, match=f"began after step {step}; there was a checkpoint of step 2")
+    with said if lost else contextlib.nullcontext():
+        saved_twice.ended(saved_twice.start())
+
+
+@pytest.mark.parametrize(
+    ("said", "lost"),
+    [
+        ("its logs cannot be written; the last checkpoint is of step 2", False),
+        ("config.json: cannot be written; nothing was replaced", False),
+        ("its logs cannot be written; the last checkpoint is of step 1", True),
+        ("its logs cannot be written; nothing was saved", True),
+    ],
+)
+def test_what_a_full_disk_left_must_be_said(saved_twice, monkeypatch, said, lost):
+    def fail(data, workdir, largest_file):
+        shell = ["sh", "-c", f"echo 'error: {said}' >&2; exit 3"]
+        return subprocess.Popen(shell, stderr=subprocess.PIPE, text=True)
+
+    monkeypatch.setattr("drive.start", fail)
+    with pytest.raises(Lost, match="in fact") if lost else contextlib.nullcontext():
+        assert saved_twice.fill() == "survived"
 
 
 @pytest.mark.slow

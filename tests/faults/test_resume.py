@@ -1,10 +1,14 @@
 """A run that was stopped anywhere goes on as if nothing had happened; here all in this process."""
 
+import contextlib
+import itertools
 import json
 import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -13,37 +17,57 @@ import numpy as np
 import pytest
 from checkpoint_damage import DAMAGES
 from drive import Result
+from going_on import go_on
 from run_folder import rows
 
 from rgbd_jax import train as training
-from rgbd_jax.config import override
+from rgbd_jax.config import override, to_json
 from rgbd_jax.data.records import Records
 from rgbd_jax.errors import OutsideError, UserError
+from rgbd_jax.provenance import read_sessions
 from rgbd_jax.report.logs import RunLog
 from rgbd_jax.train import train
-from rgbd_jax.training import sharding
+from rgbd_jax.training import checkpoint, sharding
 from rgbd_jax.training.checkpoint import Checkpoints
 from rgbd_jax.training.memory import MeasuredStep
 
 
-class Killed(BaseException):
-    """In place of SIGKILL: nothing catches it."""
+def killed_at(config, run, moment):
+    """A folder as a run leaves it that is killed at a moment: a copy from then, and the run itself goes on.
 
+    Whatever a process of Python does when it is ended in any other way than by SIGKILL (to finish a save, to
+    close its log) is not in it.
 
-def kill_at(monkeypatch, owner, name, call, *, after=False):
-    """Let a run end in this call, counted from 1, of a function, before it has done anything or after it."""
-    function, calls = getattr(owner, name), []
+    Args:
+      moment: a function's owner and name, one of its calls, from 1, and whether the process is killed before
+        the function has done anything or after it.
+    """
+    owner, name, call, after = moment
+    left, function, calls = run.with_name(run.name + " killed"), getattr(owner, name), itertools.count(1)
 
-    def killed(*args, **kwargs):
-        calls.append(None)
-        if len(calls) == call and not after:
-            raise Killed
+    def copy():
+        # The thread that saves may rename or remove what is being copied.
+        with contextlib.suppress(shutil.Error):
+            shutil.copytree(run, left)
+
+    def watched(*args, **kwargs):
+        dies = next(calls) == call
+        if dies and not after and run.exists():
+            copy()
         result = function(*args, **kwargs)
-        if len(calls) == call:
-            raise Killed
+        if dies and after:
+            copy()
         return result
 
-    monkeypatch.setattr(owner, name, killed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, watched)
+        train(config, run)
+    assert next(calls) > call
+    return left
+
+
+class Left(BaseException):
+    """In place of `os._exit`, where the test goes on."""
 
 
 MOMENTS = {
@@ -54,34 +78,72 @@ MOMENTS = {
     "before the first checkpoint": (Checkpoints, "save", 1, False),
     "after a row and before its checkpoint": (RunLog, "write", 4, True),
     "after an epoch's row and before its checkpoint": (RunLog, "write", 7, True),
-    "while a checkpoint is written": (Checkpoints, "save", 3, True),
+    # All but its checksums is written then, in another thread.
+    "while a checkpoint is written": (checkpoint, "add_checksums", 3, False),
     "before a validation": (Checkpoints, "save", 4, True),
     "after a validation and before its row": (RunLog, "write", 8, False),
     "after a validation's row and before it is noted": (Checkpoints, "add_validation", 2, False),
     "after a validation is noted": (Checkpoints, "add_validation", 2, True),
     "before the last validation is noted": (Checkpoints, "add_validation", 3, False),
-    "after the last validation": (Checkpoints, "add_validation", 3, True),
 }
 
 
 # The others take as long; see docs/testing.md.
-ALWAYS = (
-    "while a checkpoint is written",
-    "after a validation and before its row",
-    "after the last validation",
-)
+ALWAYS = ("while a checkpoint is written", "after a validation and before its row")
 
 
 @pytest.mark.parametrize(
     "moment", [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.slow) for name in MOMENTS]
 )
-def test_a_run_that_is_killed_goes_on_to_the_bit(small_config, straight, tmp_path, monkeypatch, moment):
-    with monkeypatch.context() as patch:
-        kill_at(patch, *MOMENTS[moment][:3], after=MOMENTS[moment][3])
-        with pytest.raises(Killed):
-            train(small_config, tmp_path / "run")
-    train(small_config, tmp_path / "run")
-    Result(tmp_path / "run").compare(Result(straight))
+def test_a_run_that_is_killed_goes_on_to_the_bit(small_config, straight, tmp_path, moment):
+    left = killed_at(small_config, tmp_path / "run", MOMENTS[moment])
+    if moment == "while a checkpoint is written":
+        assert list(left.glob("checkpoints/3.*tmp*/state/*")) and not list(left.glob("checkpoints/3"))
+    go_on(small_config, left)
+    Result(left).compare(Result(straight))
+
+
+def test_a_run_that_is_killed_when_all_is_done_is_over(small_config, straight, tmp_path):
+    left = killed_at(small_config, tmp_path / "run", (Checkpoints, "add_validation", 3, True))
+    train(small_config, left)
+    assert len(read_sessions(left)) == 1
+    Result(left).compare(Result(straight))
+
+
+KILLED_WHILE_IT_SAVES = """
+import os, pathlib, signal, sys
+
+from rgbd_jax.config import from_json
+from rgbd_jax.train import train
+from rgbd_jax.training import checkpoint
+
+finish, saves = checkpoint.add_checksums, []
+
+
+def add_checksums(folder):
+    saves.append(folder)
+    if len(saves) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    finish(folder)
+
+
+checkpoint.add_checksums = add_checksums
+train(from_json(sys.argv[1]), pathlib.Path(sys.argv[2]))
+"""
+
+
+def test_a_process_that_is_killed_while_it_saves_goes_on_to_the_bit(small_config, straight, tmp_path):
+    run = tmp_path / "run"
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_IT_SAVES, to_json(small_config), run],
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert list(run.glob("checkpoints/3.*tmp*/state/*")) and not list(run.glob("checkpoints/3"))
+    go_on(small_config, run)
+    Result(run).compare(Result(straight))
 
 
 def test_a_config_that_is_half_written_is_not_in_the_way(small_config, tmp_path):
@@ -103,31 +165,24 @@ def test_clips_that_a_validation_left_out_are_counted_again(small_config, tmp_pa
 
     monkeypatch.setattr(Records, "__getitem__", damaged)
     config = override(small_config, ["--config.data.on_error=skip", "--config.data.max_unreadable=0.1"])
-    train(config, tmp_path / "straight")
-    with monkeypatch.context() as patch:
-        kill_at(patch, Checkpoints, "add_validation", 2, after=False)
-        with pytest.raises(Killed):
-            train(config, tmp_path / "run")
-    train(config, tmp_path / "run")
-    Result(tmp_path / "run").compare(Result(tmp_path / "straight"))
-    assert [row["data_errors"] for row in rows(tmp_path / "run", split="valid")] == [1, 1, 1]
+    straight = tmp_path / "straight"
+    left = killed_at(config, straight, (Checkpoints, "add_validation", 2, False))
+    go_on(config, left)
+    Result(left).compare(Result(straight))
+    assert [row["data_errors"] for row in rows(left, split="valid")] == [1, 1, 1]
 
 
 @pytest.mark.slow
-def test_a_schedule_that_follows_the_validation_goes_on_too(small_config, tmp_path, monkeypatch):
+def test_a_schedule_that_follows_the_validation_goes_on_too(small_config, tmp_path):
     config = override(
         small_config,
         ["--config.schedule.name=plateau", "--config.schedule.patience=0", "--config.num_epochs=2"],
     )
-    train(config, tmp_path / "straight")
-    for moment in ("before a validation", "after a validation is noted"):
-        owner, name, _, after = MOMENTS[moment]
-        with monkeypatch.context() as patch:
-            kill_at(patch, owner, name, 2 if name == "save" else 1, after=after)
-            with pytest.raises(Killed):
-                train(config, tmp_path / moment)
-        train(config, tmp_path / moment)
-        Result(tmp_path / moment).compare(Result(tmp_path / "straight"))
+    for name, call in (("save", 2), ("add_validation", 1)):
+        straight = tmp_path / name
+        left = killed_at(config, straight, (Checkpoints, name, call, True))
+        go_on(config, left)
+        Result(left).compare(Result(straight))
 
 
 # ---------------------------------------------------------------------- SIGTERM
@@ -149,7 +204,7 @@ def asked(monkeypatch):
     def ask():
         os.kill(os.getpid(), signal.SIGTERM)
         assert gone.wait(60) and statuses == [143]
-        raise Killed
+        raise Left
 
     return ask
 
@@ -159,10 +214,10 @@ def test_a_request_during_a_validation_leaves_at_once(
 ):
     with monkeypatch.context() as patch:
         patch.setattr(training, "make_scorer", lambda *_: lambda *_: asked())
-        with pytest.raises(Killed):
+        with pytest.raises(Left):
             train(small_config, tmp_path / "run")
     assert f"SIGTERM: stopped and saved after step 2 of 6 in {tmp_path / 'run'}" in capfd.readouterr().err
-    train(small_config, tmp_path / "run")
+    go_on(small_config, tmp_path / "run")
     Result(tmp_path / "run").compare(Result(straight))
 
 
@@ -181,17 +236,17 @@ def test_a_request_while_a_disk_does_not_answer_saves_what_was_done(
 
     with monkeypatch.context() as patch:
         patch.setattr(training.Throughput, "fetch", stuck)
-        with pytest.raises(Killed):
+        with pytest.raises(Left):
             train(config, tmp_path / "run")
     assert "SIGTERM: stopped and saved after step 3 of 6" in capfd.readouterr().err
-    train(config, tmp_path / "run")
+    go_on(config, tmp_path / "run")
     Result(tmp_path / "run").compare(Result(tmp_path / "straight"))
 
 
 def test_a_request_before_the_first_step_changes_nothing(small_config, tmp_path, monkeypatch, asked, capfd):
     with monkeypatch.context() as patch:
         patch.setattr(training.sharding, "put_batch", lambda *_: asked())
-        with pytest.raises(Killed):
+        with pytest.raises(Left):
             train(small_config, tmp_path / "run")
     assert "SIGTERM: stopped before the first step" in capfd.readouterr().err
     assert not [path for path in (tmp_path / "run" / "checkpoints").iterdir() if path.name.isdigit()]
@@ -245,7 +300,7 @@ def half(left_after_four_steps, tmp_path):
 )
 def test_training_goes_on_from_the_newest_intact_checkpoint(half, small_config, straight, capsys, name):
     DAMAGES[name](half / "checkpoints" / "4", random.Random(0))
-    train(small_config, half)
+    go_on(small_config, half, damaged=4)
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 1 and "checkpoints/4 is damaged" in warnings[0]
     assert (half / "checkpoints" / "4.damaged").is_dir()
@@ -303,7 +358,7 @@ def test_a_line_of_a_clip_that_was_left_out_may_be_torn(small_config, straight, 
 def test_another_number_of_devices_goes_on(half, small_config, straight, monkeypatch):
     eight = sharding.make_mesh(jax.devices())
     monkeypatch.setattr(sharding, "make_mesh", lambda devices=None, fsdp=1: eight)
-    train(small_config, half)
+    go_on(small_config, half)
     found, expected = rows(half), rows(straight)
     assert len(found) == len(expected)
     for row, wanted in zip(found, expected, strict=True):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 STEPS_PER_EPOCH = 37  # of the demo
-WINDOW = 300  # steps; single samples differ by a tenth, as they may or may not see what a step allocates
+WINDOW = 300  # steps
 
 
 @pytest.mark.slow
@@ -39,7 +39,9 @@ def test_host_memory_is_flat_over_epochs(tmp_path, num_workers, first, last):
         for around in (first, last)
     )
     assert min(len(before), len(after)) >= 20
-    growth = statistics.median(after) / statistics.median(before) - 1
+    # What is held while a step runs: between steps and after an epoch some of it is given back.
+    high_before, high_after = (statistics.quantiles(memory, n=10)[-1] for memory in (before, after))
+    growth = high_after / high_before - 1
     assert growth < 0.02, [(step, round(memory)) for step, memory in samples.items()]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import optax
 import pytest
 
-from rgbd_jax.training.optimizer import learning_rate, make_optimizer
+from rgbd_jax.training.optimizer import after_skipping, learning_rate, make_optimizer
 from rgbd_jax.training.plateau import Plateau
 
 SCHEDULE = dict(
@@ -134,6 +134,31 @@ def test_parts_learn_at_their_own_rates(name):
     np.testing.assert_allclose(found[1], quarter[1], rtol=1e-6)
     np.testing.assert_array_equal(learn(0.5, tower=0.0)[1], leaf)
     np.testing.assert_array_equal(learn(0.5, tower=1.0), whole)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_of_an_update_that_is_not_applied_only_the_schedule_takes_note(name):
+    optimizer = make_optimizer(
+        lambda step: 10.0**-step,
+        name=name,
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=0.0,
+        clip_norm=5.0,
+        rate_ratios={"tower": 0.5},
+    )
+    params = {"head": jnp.array([2.0]), "tower": jnp.array([2.0])}
+    grads = jax.tree.map(jnp.ones_like, params)
+    with jax.numpy_dtype_promotion("standard"):  # Optax counts in integers
+        start = optimizer.init(params)
+        first, _ = optimizer.update(grads, start, params)
+        _, after = optimizer.update(jax.tree.map(lambda x: x * jnp.nan, grads), start, params)
+        skipped = after_skipping(start, after)
+        second, _ = optimizer.update(grads, skipped, params)
+    for part in params:
+        np.testing.assert_allclose(second[part], first[part] / 10, rtol=1e-6)
+    differ = [not np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (start, skipped)), strict=True)]
+    assert sum(differ) == 1
 
 
 def test_clipping_limits_the_global_norm_before_the_decay():
