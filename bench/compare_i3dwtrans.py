@@ -22,7 +22,7 @@ from pathlib import Path
 import original_motion
 from taking_turns import Step, take_turns
 
-WARM_UP_ROUNDS = 1
+WARM_UP_ROUNDS = 2
 CONFIG = "configs/rgbd/ntu_cs.py:rgb"
 GIB = 2**30
 

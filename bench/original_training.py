@@ -25,6 +25,7 @@ def training_step(
       mixed: in PyTorch's automatic mixed precision, with its scaling of gradients.
     """
     torch.set_num_threads(len(os.sched_getaffinity(0)))  # as JAX does
+    torch.backends.cudnn.benchmark = True  # as both programs have it
     scaler = torch.amp.GradScaler(DEVICE, enabled=mixed)
 
     def step() -> None:

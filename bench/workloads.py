@@ -95,9 +95,11 @@ def training_step(file: str) -> Step:
 
 
 def decoding(frames: list[bytes], channels: int) -> Step:
+    place = images.decode(frames[0], channels)
+
     def step() -> None:
         for frame in frames:
-            images.decode(frame, channels)
+            images.decode(frame, channels, place)
 
     return step
 

@@ -1,7 +1,6 @@
 """How the clips of a split get to the devices: batch by batch, or all at once and for good."""
 
 from collections.abc import Callable
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +12,7 @@ from rgbd_jax.data.numbered_split import PackedClips, read_clips
 from rgbd_jax.data.split import Split
 from rgbd_jax.leaving import say
 from rgbd_jax.training import sharding, together
+from rgbd_jax.training.memory import explaining_exhaustion
 
 PutBatch = Callable[[dict[str, np.ndarray]], dict[str, jax.Array]]
 
@@ -25,9 +25,9 @@ def to_devices(split: Split, data: ConfigDict, mesh: Mesh) -> tuple[Split, PutBa
     Args:
       data: `config.data`; with `resident`, every device holds all clips, and is only told their numbers.
     """
-    if not data.get("resident"):
-        return split, partial(sharding.put_batch, mesh=mesh)
-    numbered, clips = read_clips(split)
+    if not data.get("resident"):  # which configs of video do not have
+        return split, lambda batch: sharding.put_batch(batch, mesh)
+    numbered, clips = read_clips(split, progress=together.is_first())
     if together.is_first():
         size = f"{sum(array.nbytes for array in clips) / MEBIBYTE:.1f} MiB"
         say(f"{split.name}, split {split.split}: {len(split)} clips stay on each device, {size}")
@@ -35,11 +35,9 @@ def to_devices(split: Split, data: ConfigDict, mesh: Mesh) -> tuple[Split, PutBa
 
 
 def _putting_clips(clips: PackedClips, max_frames: int, mesh: Mesh) -> PutBatch:
-    # From each clip on there are as many frames as the longest has.
-    beyond = np.zeros((max_frames, *clips.joints.shape[1:]), clips.joints.dtype)
-    clips = clips._replace(joints=np.concatenate([clips.joints, beyond]))
     whole, rows = sharding.replicated(mesh), sharding.over_samples(mesh)
-    clips = sharding.place(clips, PackedClips(whole, whole, whole))
+    with explaining_exhaustion("data.resident=False needs less"):
+        clips = jax.block_until_ready(sharding.place(clips, PackedClips(whole, whole, whole)))
 
     def look_up(clips: PackedClips, number: jax.Array) -> dict[str, jax.Array]:
         num_frames = clips.num_frames[number]

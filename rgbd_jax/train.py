@@ -67,6 +67,23 @@ def train(config: ConfigDict, workdir: Path) -> None:
     )
     if data.eval_split == data.train_split:
         faulty_in_validation = faulty  # each clip is named once
+
+    # ------------------------------------------------------------------ network and steps
+    experiment = Experiment.build(config, training, epoch_steps, mesh)
+    task = experiment.task
+    train_step = MeasuredStep(experiment.compiled_step(), config, mesh)
+    state = experiment.initial_state()
+
+    # ------------------------------------------------------------------ a new run, or where to go on
+    found = together.by_the_first(lambda: name_of(newest_intact(workdir / "checkpoints")))
+    newest = None if found is None else workdir / "checkpoints" / found
+    if newest is None:
+        starts = find_start(config, task.trunks)
+        if starts:
+            state = start_from(starts, state, training.class_names)
+    together.by_the_first(partial(take_over, workdir, config, newest))
+
+    # ------------------------------------------------------------------ batches and scores
     source, put_batch = to_devices(training, data, mesh)
     batches = training_batches(
         source,
@@ -79,22 +96,8 @@ def train(config: ConfigDict, workdir: Path) -> None:
         errors=faulty,
     )
     loader = {"num_workers": data.num_workers, "processes": jax.process_count(), **training.identity}
-
-    # ------------------------------------------------------------------ network and steps
-    experiment = Experiment.build(config, training, epoch_steps, mesh)
-    task = experiment.task
-    train_step = MeasuredStep(experiment.compiled_step(), config, mesh)
     score = make_scorer(config, task, experiment.network, validation, mesh, faulty_in_validation)
-    state = experiment.initial_state()
 
-    # ------------------------------------------------------------------ a new run, or where to go on
-    found = together.by_the_first(lambda: name_of(newest_intact(workdir / "checkpoints")))
-    newest = None if found is None else workdir / "checkpoints" / found
-    if newest is None:
-        starts = find_start(config, task.trunks)
-        if starts:
-            state = start_from(starts, state, training.class_names)
-    together.by_the_first(partial(take_over, workdir, config, newest))
     with stop_request(workdir) as stop, Checkpoints(workdir / "checkpoints") as checkpoints:
         if newest is not None:
             state = checkpoints.restore(int(newest.name), state, batches, loader)

@@ -61,7 +61,11 @@ def test_batches_are_the_same_to_the_bit(config, num_devices):
     def evaluation(split):
         return evaluation_batches(split, batch_size=8)
 
-    for make_batches, count in ((training, 6), (evaluation, 3)):
+    def with_workers(split):
+        return training_batches(split, batch_size=8, seed=3, repeat=2, num_workers=2)
+
+    ways = [(training, 6), (evaluation, 3)] + [(with_workers, 6)] * (num_devices == 1)
+    for make_batches, count in ways:
         expected = batches_of(split, config, make_batches, mesh, count)
         found = batches_of(split, resident, make_batches, mesh, count)
         assert_same(found, expected)

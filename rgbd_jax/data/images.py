@@ -13,6 +13,8 @@ KINDS = {COLOUR: "in colours of 8 bits", DEPTH: "measured, of 16 bits"}
 
 JPEG_QUALITY = 95
 
+LARGEST = 2**30  # pixels of a frame, as OpenCV has it
+
 # What begins and ends a JPEG file, and what begins the picture in it, where the end cannot occur by chance.
 _JPEG_START, _JPEG_PICTURE, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
@@ -64,6 +66,8 @@ def decode(encoded: bytes, channels: int, place: np.ndarray | None = None) -> np
 
 def _decode_jpeg(encoded: bytes, place: np.ndarray | None) -> np.ndarray:
     height, width, _, _ = simplejpeg.decode_jpeg_header(encoded)
+    if height * width > LARGEST:
+        raise ValueError(f"{width}×{height} pixels")
     fits = place is not None and place.shape[:2] == (height, width)
     return simplejpeg.decode_jpeg(encoded, buffer=place if fits else None)
 

@@ -108,7 +108,8 @@ def training_batches(
     Args:
       batch_size: rows of the global batch; each process gets `batch_size / process_count` of them.
       seed: of the order and of the samples' random numbers.
-      num_workers: processes that read; 0 reads in `READ_THREADS` threads of this one.
+      num_workers: processes that read; 0 reads in `READ_THREADS` threads of this one, or at once where there
+        is nothing to read.
       repeat: how many copies of the split make an epoch.
       process_index: which rows: the global batch is the processes' rows one after another.
       process_count: how many processes share the global batch.

@@ -18,7 +18,8 @@ class PackedClips(NamedTuple):
     """The clips of a split and, as the last one, that of no sample, which has no frames.
 
     Attributes:
-      joints: the frames of all clips, one after another, float32 (F, M, V, C).
+      joints: the frames of all clips, one after another, float32 (F, M, V, C); then zeros, so that from the
+        start of each on there are as many frames as the longest has.
       first, num_frames: where in them a clip begins and how long it is, int32 (N + 1,).
     """
 
@@ -53,19 +54,23 @@ class NumberedSplit(SkeletonSplit):
         return {"clip": len(self)}
 
 
-def read_clips(split: SkeletonSplit) -> tuple[NumberedSplit, PackedClips]:
-    """Read all clips of a split; of those that are faulty, nothing but what is wrong."""
+def read_clips(split: SkeletonSplit, *, progress: bool = True) -> tuple[NumberedSplit, PackedClips]:
+    """Read all clips of a split; of those that are faulty, nothing but what is wrong.
+
+    Args:
+      progress: whether to show how far it is.
+    """
     records: list[Record | OutsideError] = []
     faults: dict[int, str] = {}
     clips = []
-    progress = tqdm(
+    numbers = tqdm(
         range(len(split)),
         desc=f"reading {split.name}, split {split.split}",
         unit="clip",
-        disable=None,
+        disable=None if progress else True,
         leave=False,
     )
-    for number in progress:
+    for number in numbers:
         row = split.clip_row(split.empty_clip())
         try:
             record = split.source[number]
@@ -77,7 +82,10 @@ def read_clips(split: SkeletonSplit) -> tuple[NumberedSplit, PackedClips]:
             faults[number] = str(fault)
         clips.append(row["joints"][: row["num_frames"]].copy())
     lengths = np.array([*map(len, clips), 0], np.int32)
-    packed = PackedClips(np.concatenate(clips), np.cumsum(lengths, dtype=np.int32) - lengths, lengths)
+    beyond = np.zeros((split.max_frames, *clips[0].shape[1:]), np.float32)
+    packed = PackedClips(
+        np.concatenate([*clips, beyond]), np.cumsum(lengths, dtype=np.int32) - lengths, lengths
+    )
     kept = {field.name: getattr(split, field.name) for field in dataclasses.fields(split)}
     return NumberedSplit(**kept | {"source": _Numbers(records)}, faults=faults), packed
 

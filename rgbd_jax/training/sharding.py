@@ -120,9 +120,9 @@ def place(tree: Any, shardings: Any) -> Any:
 
     def put(leaf: Any, sharding: NamedSharding) -> jax.Array:
         whole = np.asarray(leaf)
-        # Copies: devices of the CPU would share the memory, which a step may take over.
+        # Devices of the CPU would share the memory, which a step may take over: they get copies.
         parts = [
-            jax.device_put(np.array(whole[index]), device)
+            jax.device_put(np.array(whole[index], copy=device.platform == "cpu"), device)
             for device, index in sharding.addressable_devices_indices_map(whole.shape).items()
         ]
         return jax.make_array_from_single_device_arrays(whole.shape, sharding, parts)

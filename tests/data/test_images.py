@@ -45,3 +45,11 @@ def test_a_frame_is_put_in_its_place_if_it_is_as_large():
     np.testing.assert_array_equal(places[1], opencv(encoded))
     larger = np.zeros((50, 70, 3), np.uint8)
     np.testing.assert_array_equal(images.decode(encoded, images.COLOUR, larger), opencv(encoded))
+
+
+def test_a_frame_whose_header_claims_too_much_is_refused():
+    encoded = images.encode_jpeg(FRAME)
+    place = encoded.index(b"\xff\xc0") + 5  # height and width in the start of the frame
+    huge = encoded[:place] + (65500).to_bytes(2) * 2 + encoded[place + 4 :]
+    with pytest.raises(ValueError, match="no image"):
+        images.decode(huge, images.COLOUR)

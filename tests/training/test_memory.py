@@ -1,5 +1,7 @@
 """What a step needs of the memory, what there is, and what a person is told."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -136,3 +138,21 @@ def test_more_than_there_can_be_is_really_exhaustion():
         explaining_exhaustion("do less"),
     ):
         jax.block_until_ready(jax.jit(lambda: jnp.zeros((2**20, 2**20, 2**6)))())
+
+
+@pytest.mark.parametrize(
+    ("platform", "available", "keeps"),
+    [
+        ("cpu", 3 * GIB, True),
+        ("cpu", 2 * GIB, False),  # there is no room for twice as much
+        ("cpu", None, False),
+        ("gpu", None, True),
+    ],
+)
+def test_memory_is_kept_between_steps_where_there_is_room(monkeypatch, platform, available, keeps):
+    device, calls = types.SimpleNamespace(platform=platform), []
+    monkeypatch.setattr(memory, "device_memory", lambda found: available)
+    monkeypatch.setattr(memory, "keep_freed_memory", lambda: calls.append("keep"))
+    monkeypatch.setattr(memory, "give_back_freed_memory", lambda: calls.append("give back"))
+    memory.keep_between_steps(StepMemory(state=0, batch=0, rest=GIB), device)
+    assert calls == ["give back", "keep"][: 1 + keeps]
