@@ -29,16 +29,16 @@ def config(*changes, file="configs/demo.py"):
 
 def test_arguments_and_intermediate_results_are_counted_and_donated_memory_once():
     def step(state, batch):
-        return state + (jnp.sin(batch) @ jnp.cos(batch)).sum(), {}
+        return state + jnp.sort(jnp.sort(batch, axis=0), axis=1)[0, 0], {}
 
     mesh = sharding.make_mesh(jax.devices()[:1])
     state, batch = jnp.zeros(250_000), jnp.ones((1000, 1000))
     step = jax.jit(step, donate_argnums=0)
     measured = MeasuredStep(step, config(), mesh)
     (line,) = measured.compile(state, batch)
-    assert line.startswith("memory: a step needs 1") and "batch 3.8 MiB," in line
-    # A million bytes that are handed on, four of the batch, and at least the product of two matrices.
-    assert 9e6 < compiled_bytes(step.lower(state, batch).compile()) < 2e7
+    assert line.startswith("memory: a step needs ") and "batch 3.8 MiB," in line
+    # A million bytes that are handed on, four of the batch, and at least one sorted matrix.
+    assert 9e6 <= compiled_bytes(step.lower(state, batch).compile()) < 2e7
     new, figures = measured(state, batch)
     assert new.shape == (250_000,) and figures == {} and state.is_deleted()
     with pytest.raises(TypeError):  # it is compiled for these shapes, once
