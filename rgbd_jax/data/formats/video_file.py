@@ -66,7 +66,7 @@ class VideoFile:
                     break
                 if number >= self.first:
                     decoded, image = video.retrieve()
-                    if not decoded or not image.size:  # of broken files, some frames are empty
+                    if not decoded or image is None or not image.size:  # of broken files, some are empty
                         break
                     yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB), None
                 number += 1

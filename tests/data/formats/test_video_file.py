@@ -11,7 +11,8 @@ from rgbd_jax.errors import UserError
 class Broken:
     """A video of ten frames, by what it states, of which the third is decoded to nothing."""
 
-    def __init__(self, path):
+    def __init__(self, nothing):
+        self.nothing = nothing
         self.numbers = iter(range(10))
         self.number = None
 
@@ -26,15 +27,16 @@ class Broken:
         return self.number is not None
 
     def retrieve(self):
-        return True, np.zeros((0, 0, 3) if self.number == 2 else (4, 6, 3), np.uint8)
+        return True, self.nothing if self.number == 2 else np.zeros((4, 6, 3), np.uint8)
 
     def release(self):
         pass
 
 
-def test_a_video_ends_where_a_frame_is_empty(tmp_path, monkeypatch):
+@pytest.mark.parametrize("nothing", [None, np.zeros((0, 0, 3), np.uint8)], ids=["none", "empty"])
+def test_a_video_ends_where_a_frame_is_empty(tmp_path, monkeypatch, nothing):
     path = tmp_path / "a.avi"
     path.touch()
-    monkeypatch.setattr(cv2, "VideoCapture", Broken)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda name: Broken(nothing))
     with pytest.raises(UserError, match=r"a\.avi: ends after 2 frames; the 10 that it states are needed"):
         list(VideoFile(path).read())
