@@ -62,12 +62,10 @@ class VideoFile:
             stated = int(video.get(cv2.CAP_PROP_FRAME_COUNT))  # not above 0 where nothing is stated
             number = 0
             while self.end is None or number < self.end:
-                if not video.grab():
+                read, image = _next_frame(video, decoded=number >= self.first)
+                if not read:
                     break
-                if number >= self.first:
-                    decoded, image = video.retrieve()
-                    if not decoded or image is None or not image.size:  # of broken files, some are empty
-                        break
+                if image is not None:
                     yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB), None
                 number += 1
         finally:
@@ -84,3 +82,16 @@ class VideoFile:
     def _open(self) -> cv2.VideoCapture:
         # As bytes: text that is no UTF-8 takes OpenCV, and with it the process, down.
         return cv2.VideoCapture(os.fsencode(self.path))
+
+
+def _next_frame(video: cv2.VideoCapture, *, decoded: bool) -> tuple[bool, np.ndarray | None]:
+    """Whether there is a next frame, and the frame if it is to be decoded. What is broken is the end."""
+    try:
+        if not video.grab():
+            return False, None
+        if not decoded:
+            return True, None
+        read, image = video.retrieve()
+    except cv2.error:
+        return False, None
+    return read and image is not None and image.size > 0, image

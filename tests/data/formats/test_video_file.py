@@ -27,13 +27,17 @@ class Broken:
         return self.number is not None
 
     def retrieve(self):
+        if self.number == 2 and isinstance(self.nothing, str):
+            raise cv2.error("a chunk is too large")
         return True, self.nothing if self.number == 2 else np.zeros((4, 6, 3), np.uint8)
 
     def release(self):
         pass
 
 
-@pytest.mark.parametrize("nothing", [None, np.zeros((0, 0, 3), np.uint8)], ids=["none", "empty"])
+@pytest.mark.parametrize(
+    "nothing", [None, np.zeros((0, 0, 3), np.uint8), "error"], ids=["none", "empty", "error"]
+)
 def test_a_video_ends_where_a_frame_is_empty(tmp_path, monkeypatch, nothing):
     path = tmp_path / "a.avi"
     path.touch()
