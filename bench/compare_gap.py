@@ -62,29 +62,18 @@ def main() -> None:
 
 
 def our_step(config_file: str, batch_size: int, mixed: bool) -> Step:
-    import jax
+    from our_training import training_step
 
-    from rgbd_jax.allocator import share_one_heap
     from rgbd_jax.config import load_file, override
     from rgbd_jax.data.random_clips import random_batch, shape_of
     from rgbd_jax.experiment import Experiment
     from rgbd_jax.training import sharding
-    from rgbd_jax.training.memory import MeasuredStep
 
-    share_one_heap()  # as the commands do
     changes = [f"--config.batch_size={batch_size}", *(["--config.dtype=bfloat16"] if mixed else [])]
     config = override(load_file(config_file), changes)
-    shape, mesh = shape_of(config.data.name), sharding.make_mesh()
-    experiment = Experiment.build(config, shape, 100, mesh)
-    state, batch = experiment.initial_state(), sharding.put_batch(random_batch(shape, batch_size), mesh)
-    train_step = MeasuredStep(experiment.compiled_step(), config, mesh)
-    train_step.compile(state, batch)
-
-    def step() -> None:
-        nonlocal state
-        state, _ = jax.block_until_ready(train_step(state, batch))
-
-    return step
+    shape = shape_of(config.data.name)
+    experiment = Experiment.build(config, shape, 100, sharding.make_mesh())
+    return training_step(experiment, random_batch(shape, batch_size))
 
 
 def original_step(checkout: str, batch_size: int, mixed: bool) -> Step:

@@ -57,23 +57,9 @@ def main() -> None:
 
 
 def our_step(batch_size: int, remat: bool, mixed: bool) -> Step:
-    import jax
+    from our_training import training_step
 
-    from rgbd_jax.allocator import share_one_heap
-    from rgbd_jax.training import sharding
-    from rgbd_jax.training.memory import MeasuredStep
-
-    share_one_heap()  # as the commands do
-    experiment, batch = experiment_and_batch(batch_size, remat, mixed)
-    state, batch = experiment.initial_state(), sharding.put_batch(batch, experiment.mesh)
-    train_step = MeasuredStep(experiment.compiled_step(), experiment.config, experiment.mesh)
-    train_step.compile(state, batch)
-
-    def step() -> None:
-        nonlocal state
-        state, _ = jax.block_until_ready(train_step(state, batch))
-
-    return step
+    return training_step(*experiment_and_batch(batch_size, remat, mixed))
 
 
 def original_step(checkout: Path, batch_size: int, mixed: bool) -> Step:

@@ -114,7 +114,7 @@ def keep_between_steps(need: StepMemory | None, device: jax.Device) -> None:
     """Let the host keep the memory of a step that is compiled for the next one; on a CPU if there is room.
 
     There, page faults of the step's intermediate results would take a quarter of its time; everywhere, those
-    of the clips that are decoded half of the time for that.
+    of the clips that are decoded two fifths of the time for that.
     """
     give_back_freed_memory()  # of the compilation
     available = device_memory(device)
