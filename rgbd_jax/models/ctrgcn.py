@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 
 from rgbd_jax.models.graph_network import STAGES, ConvNorm, GraphNetwork
 from rgbd_jax.models.initializers import kaiming_normal, normal
-from rgbd_jax.models.layers import BatchNorm, PointwiseConv, TemporalConv, max_pool_frames
+from rgbd_jax.models.layers import BatchNorm, PointwiseConv, TemporalConv, every_other_frame, max_pool_frames
 from rgbd_jax.models.skeleton_graph import spatial_adjacency
 from rgbd_jax.skeleton_layouts import LAYOUTS
 
@@ -201,5 +201,5 @@ class MultiScaleTemporalConv(nnx.Module):
         *convolved, pooled = jnp.split(active, 3)
         branches = [conv(y) for conv, y in zip(self.dilated, convolved, strict=True)]
         branches.append(max_pool_frames(pooled, width=3, stride=self.stride))
-        branches.append(reduced[self.normed :, :, :: self.stride])
+        branches.append(every_other_frame(reduced[self.normed :], self.stride))
         return self.norm(jnp.concatenate(branches), train=train)

@@ -183,11 +183,21 @@ def shifted_frames(x: jax.Array, width: int, stride: int, dilation: int, *, fill
 
     Beyond the ends of the clip the taps see `fill`.
     """
-    frames = x.shape[2]
+    frames = -(-x.shape[2] // stride)
     reach = dilation * (width // 2)
-    padded = jnp.pad(x, ((0, 0), (0, 0), (reach, reach), (0, 0)), constant_values=fill)
+    longest = dilation * (width - 1) + frames * stride
+    pad = (reach, -(-longest // stride) * stride - reach - x.shape[2])
+    padded = jnp.pad(x, ((0, 0), (0, 0), pad, (0, 0)), constant_values=fill)
+    # The places within a stride become an axis: XLA's GPU backend (JAX 0.11) stops the process where the
+    # gradient of a strided slice meets a matrix product.
+    phases = padded.reshape(*x.shape[:2], -1, stride, x.shape[3])
     starts = range(0, dilation * width, dilation)
-    return [jax.lax.slice_in_dim(padded, start, start + frames, stride, axis=2) for start in starts]
+    return [phases[:, :, start // stride : start // stride + frames, start % stride] for start in starts]
+
+
+def every_other_frame(x: jax.Array, stride: int) -> jax.Array:
+    """The frames 0, stride, 2·stride and so on, (C, N, T, V) to (C, N, (T − 1) // stride + 1, V)."""
+    return shifted_frames(x, 1, stride, 1, fill=0)[0]
 
 
 def _affine(kernel: jax.Array, bias: jax.Array, x: jax.Array) -> jax.Array:
