@@ -81,8 +81,8 @@ class SharedGraphConv(nnx.Module):
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """(I, N, T, V) to (O, N, T, V)."""
-        y = sum(theta(mixed) for theta, mixed in zip(self.theta, self._mix(x), strict=True))
-        y = self.norm(y, train=train)
+        y = sum(theta.without_bias(mixed) for theta, mixed in zip(self.theta, self._mix(x), strict=True))
+        y = self.norm(y, train=train, offset=sum(theta.bias[...] for theta in self.theta))
         return nnx.relu(y + (x if self.shortcut is None else self.shortcut(x, train=train)))
 
     def _mix(self, x: jax.Array) -> list[jax.Array]:
@@ -104,4 +104,4 @@ class SingleTemporalConv(nnx.Module):
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """(C, N, T, V) to (C, N, (T − 1) // stride + 1, V)."""
-        return self.norm(self.conv(x), train=train)
+        return self.norm(self.conv(x), train=train, offset=self.conv.bias[...])

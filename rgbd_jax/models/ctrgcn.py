@@ -11,7 +11,15 @@ from jax.typing import DTypeLike
 
 from rgbd_jax.models.graph_network import STAGES, ConvNorm, GraphNetwork
 from rgbd_jax.models.initializers import kaiming_normal, normal
-from rgbd_jax.models.layers import BatchNorm, PointwiseConv, TemporalConv, every_other_frame, max_pool_frames
+from rgbd_jax.models.layers import (
+    BatchNorm,
+    PointwiseConv,
+    TemporalConv,
+    affine,
+    every_other_frame,
+    max_pool_frames,
+    product,
+)
 from rgbd_jax.models.skeleton_graph import spatial_adjacency
 from rgbd_jax.skeleton_layouts import LAYOUTS
 
@@ -116,32 +124,56 @@ class CTRGC(nnx.Module):
         """
         mean = x.mean(2)
         psi, phi = jnp.split(self.psi(mean), self.subsets), jnp.split(self.phi(mean), self.subsets)
-        mixed = []
+        relations, xi = [], []
         for k in range(self.subsets):
-            relations = jnp.tanh(psi[k][:, :, :, None] - phi[k][:, :, None, :])
-            topology = refine(relations, adjacency[k], alpha * self.xi_kernel[k], alpha * self.xi_bias[k])
-            mixed.append(mix_joints(self.theta[k](x), topology))
-        return sum(mixed)
+            # A and the bias of ξ ride along as two more relations, with the weights 1 and bias.
+            learned = jnp.tanh(psi[k][:, :, :, None] - phi[k][:, :, None, :])
+            shared = jnp.broadcast_to(adjacency[k], (1, *learned.shape[1:])).astype(x.dtype)
+            relations.append(jnp.concatenate([learned, shared, jnp.ones_like(shared)]))
+            bias = alpha * self.xi_bias[k]
+            xi.append(jnp.column_stack([alpha * self.xi_kernel[k], jnp.ones_like(bias), bias]))
+        theta = [(conv.kernel[...], conv.bias[...]) for conv in self.theta]
+        return jax.lax.platform_dependent(
+            x, theta, relations, xi, cpu=aggregate_by_subset, default=aggregate_at_once
+        )
 
 
-def refine(relations: jax.Array, adjacency: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-    """The topology R of each channel and body.
+def aggregate_by_subset(
+    x: jax.Array,
+    theta: Sequence[tuple[jax.Array, jax.Array]],
+    relations: Sequence[jax.Array],
+    xi: Sequence[jax.Array],
+) -> jax.Array:
+    """The sum over k, from what it is made of.
 
     Args:
-      relations: between the joints, (R, N, U, V).
-      adjacency: A (U, V).
-      kernel: (O, R), of ξ.
-      bias: (O,), of ξ.
+      x: (I, N, T, V).
+      theta: kernel (O, I) and bias (O,) of each θ_k.
+      relations: of each subset, (R, N, U, V).
+      xi: their weights in R_k, (O, R).
 
     Returns:
-      R (O, N, U, V).
+      y (O, N, T, V).
     """
-    # A and the bias ride along in the matrix product, as two more relations with the weights 1 and bias.
-    shared = jnp.broadcast_to(adjacency, (1, *relations.shape[1:])).astype(relations.dtype)
-    relations = jnp.concatenate([relations, shared, jnp.ones_like(shared)])
-    kernel = jnp.concatenate([kernel, jnp.ones_like(kernel[:, :1]), bias[:, None]], axis=1)
-    flat = kernel.astype(relations.dtype) @ relations.reshape(len(relations), -1)
-    return flat.reshape(-1, *relations.shape[1:])
+    subsets = zip(theta, relations, xi, strict=True)
+    return sum(mix_joints(affine(*theta, x), product(xi, relations)) for theta, relations, xi in subsets)
+
+
+def aggregate_at_once(
+    x: jax.Array,
+    theta: Sequence[tuple[jax.Array, jax.Array]],
+    relations: Sequence[jax.Array],
+    xi: Sequence[jax.Array],
+) -> jax.Array:
+    """The same in few and large steps, for a device that waits for its memory rather than for arithmetic."""
+    kernels, biases = zip(*theta, strict=True)
+    transformed = product(jnp.concatenate(kernels), x).reshape(len(kernels), -1, *x.shape[1:])
+    flat = jnp.stack(xi).astype(x.dtype) @ jnp.stack([part.reshape(len(part), -1) for part in relations])
+    topology = flat.reshape(*flat.shape[:2], *relations[0].shape[1:])
+    y = jnp.matmul(transformed, topology.swapaxes(-1, -2)).sum(0)
+    # A bias of θ_k is the same at all joints v: what comes of it, the sums over v of R_k say.
+    weights = jnp.concatenate([bias[:, None] * part for bias, part in zip(biases, xi, strict=True)], axis=1)
+    return y + product(weights, jnp.concatenate([part.sum(-1) for part in relations]))[:, :, None]
 
 
 @jax.custom_vjp
@@ -196,10 +228,11 @@ class MultiScaleTemporalConv(nnx.Module):
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """(C, N, T, V) to (C, N, (T − 1) // stride + 1, V)."""
-        reduced = self.reduce(x)
-        active = nnx.relu(self.reduce_norm(reduced[: self.normed], train=train))
-        *convolved, pooled = jnp.split(active, 3)
+        reduced, bias = self.reduce.without_bias(x), self.reduce.bias[...]
+        normed = self.reduce_norm(reduced[: self.normed], train=train, offset=bias[: self.normed])
+        *convolved, pooled = jnp.split(nnx.relu(normed), 3)
         branches = [conv(y) for conv, y in zip(self.dilated, convolved, strict=True)]
         branches.append(max_pool_frames(pooled, width=3, stride=self.stride))
         branches.append(every_other_frame(reduced[self.normed :], self.stride))
-        return self.norm(jnp.concatenate(branches), train=train)
+        biases = [*(conv.bias[...] for conv in self.dilated), jnp.zeros(len(pooled)), bias[self.normed :]]
+        return self.norm(jnp.concatenate(branches), train=train, offset=jnp.concatenate(biases))

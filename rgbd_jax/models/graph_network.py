@@ -67,7 +67,7 @@ class ConvNorm(nnx.Module):
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """(I, N, T, V) to (O, N, T, V)."""
-        return self.norm(self.conv(x), train=train)
+        return self.norm(self.conv.without_bias(x), train=train, offset=self.conv.bias[...])
 
 
 class GraphNetwork(nnx.Module):

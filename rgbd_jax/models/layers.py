@@ -18,9 +18,9 @@ from rgbd_jax.models.initializers import kaiming_normal
 class BatchNorm(nnx.Module):
     """Batch normalisation with the rules of the published networks.
 
-    In training it normalises with the biased variance of the batch, found in two passes, and feeds the
-    running variance with the unbiased one. Under `jit` the batch is the global one. Statistics have the dtype
-    of the parameters, whatever the input.
+    In training it normalises with the biased variance of the batch and feeds the running variance with the
+    unbiased one. Under `jit` the batch is the global one. Statistics have the dtype of the parameters,
+    whatever the input.
 
     Attributes:
       frozen: normalise with the running statistics in training too, and leave them as they are.
@@ -51,15 +51,21 @@ class BatchNorm(nnx.Module):
         self.mean = nnx.BatchStat(jnp.zeros(num_features))
         self.var = nnx.BatchStat(jnp.ones(num_features))
 
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Normalise x; in training also move the running statistics."""
+    def __call__(self, x: jax.Array, *, train: bool, offset: jax.Array | float = 0.0) -> jax.Array:
+        """Normalise x + offset; in training also move the running statistics.
+
+        Args:
+          offset: of each feature, (C,): the bias of the layer before. The batch's own mean takes it away
+            again, so in training no pass over x is spent on it, and its gradient is exactly 0.
+        """
         others = tuple(i for i in range(x.ndim) if i != self.axis % x.ndim)
         scale, bias = jnp.expand_dims(self.scale[...], others), jnp.expand_dims(self.bias[...], others)
         if train and not self.frozen:
             y, mean, var = normalise_batch(x, scale, bias, self.epsilon)
-            self._move_statistics(mean.ravel(), var.ravel(), x.size // mean.size)
+            self._move_statistics(mean.ravel() + offset, var.ravel(), x.size // mean.size)
             return y
-        mean, var = jnp.expand_dims(self.mean[...], others), jnp.expand_dims(self.var[...], others)
+        mean = jnp.expand_dims(self.mean[...] - offset, others)
+        var = jnp.expand_dims(self.var[...], others)
         y = (x.astype(mean.dtype) - mean) * (jax.lax.rsqrt(var + self.epsilon) * scale) + bias
         return y.astype(x.dtype)
 
@@ -99,7 +105,11 @@ def _normalise_forward(x, scale, bias, epsilon):
     others = _axes_of_length_one(scale)
     wide = x.astype(scale.dtype)
     mean = wide.mean(others, keepdims=True)
-    var = jnp.square(wide - mean).mean(others, keepdims=True)
+    if x.dtype.itemsize < scale.dtype.itemsize:
+        # One pass over x. What the difference of large numbers loses, an x of fewer bits did not have.
+        var = jnp.maximum(jnp.square(wide).mean(others, keepdims=True) - jnp.square(mean), 0)
+    else:
+        var = jnp.square(wide - mean).mean(others, keepdims=True)
     inverse = jax.lax.rsqrt(var + epsilon)
     y = (wide - mean) * (inverse * scale) + bias
     return (y.astype(x.dtype), mean, var), (x, scale, mean, inverse)
@@ -141,13 +151,18 @@ class PointwiseConv(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """(I, ...) to (O, ...)."""
-        return _affine(self.kernel[...], self.bias[...], x)
+        return affine(self.kernel[...], self.bias[...], x)
+
+    def without_bias(self, x: jax.Array) -> jax.Array:
+        """The same for a batch norm that is told the bias as its `offset`."""
+        return product(self.kernel[...], x)
 
 
 class TemporalConv(nnx.Module):
     """A convolution over the T of (C, N, T, V), padded so that a stride of 1 keeps T.
 
-    It is one matrix product too: the frames that the kernel sees are stacked as channels.
+    It is one matrix product too: the frames that the kernel sees are stacked as channels. Its bias is left to
+    the batch norm behind it, as `offset`.
     """
 
     def __init__(
@@ -170,7 +185,7 @@ class TemporalConv(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """(I, N, T, V) to (O, N, (T − 1) // stride + 1, V)."""
         seen = jnp.concatenate(shifted_frames(x, self.width, self.stride, self.dilation, fill=0))
-        return _affine(self.kernel[...].reshape(-1, len(seen)), self.bias[...], seen)
+        return product(self.kernel[...].reshape(-1, len(seen)), seen)
 
 
 def max_pool_frames(x: jax.Array, *, width: int, stride: int) -> jax.Array:
@@ -200,9 +215,13 @@ def every_other_frame(x: jax.Array, stride: int) -> jax.Array:
     return shifted_frames(x, 1, stride, 1, fill=0)[0]
 
 
-def _affine(kernel: jax.Array, bias: jax.Array, x: jax.Array) -> jax.Array:
+def product(kernel: jax.Array, x: jax.Array) -> jax.Array:
+    """kernel (O, I) times x (I, ...)."""
+    return (kernel.astype(x.dtype) @ x.reshape(len(x), -1)).reshape(-1, *x.shape[1:])
+
+
+def affine(kernel: jax.Array, bias: jax.Array, x: jax.Array) -> jax.Array:
     """kernel (O, I) times x (I, ...), plus bias (O,)."""
-    flat = kernel.astype(x.dtype) @ x.reshape(len(x), -1)
+    y = product(kernel, x)
     # Spread first and cast then, so that the gradient of a bias is summed in its own dtype.
-    flat = flat + jnp.broadcast_to(bias[:, None], flat.shape).astype(x.dtype)
-    return flat.reshape(-1, *x.shape[1:])
+    return y + jnp.broadcast_to(jnp.expand_dims(bias, range(1, y.ndim)), y.shape).astype(y.dtype)

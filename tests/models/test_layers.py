@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 from golden.weights import golden_array
 
-from rgbd_jax.models.ctrgcn import mix_joints
+from rgbd_jax.models.ctrgcn import aggregate_at_once, aggregate_by_subset, mix_joints
 from rgbd_jax.models.layers import BatchNorm, TemporalConv, freeze_norms, max_pool_frames, normalise_batch
 
 
@@ -38,6 +38,40 @@ def test_a_frozen_batch_norm_is_in_training_what_it_is_in_evaluation():
     np.testing.assert_array_equal((norm.mean[...], norm.var[...]), (mean, var))
 
 
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_an_offset_is_as_if_it_had_been_added(train, frozen):
+    x, offset = golden_array("x", (4, 6, 5), "normal"), golden_array("o", (4,), "normal")
+    cotangent = golden_array("c", x.shape, "normal")
+
+    def run(offset, at_once):
+        norm = BatchNorm(4, rngs=nnx.Rngs(0))
+        norm.mean[...], norm.var[...], norm.frozen = jnp.arange(4.0), jnp.arange(1.0, 5.0), frozen
+        if at_once:
+            y = norm(jnp.asarray(x), train=train, offset=offset)
+        else:
+            y = norm(x + offset[:, None, None], train=train)
+        return (y * cotangent).sum(), (y, norm.mean[...], norm.var[...])
+
+    (ours, found), (theirs, expected) = (
+        jax.grad(run, has_aux=True)(jnp.asarray(offset), at_once) for at_once in (True, False)
+    )
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+    assert ours.any() != (train and not frozen)
+
+
+@pytest.mark.parametrize("mean", [0, 30])
+def test_batch_norm_of_bfloat16(mean):
+    """Its statistics are those of the numbers as they are, far from 0 too."""
+    x = jnp.asarray(golden_array("x", (3, 40, 50), "normal") + np.float32(mean), jnp.bfloat16)
+    _, found, var = normalise_batch(x, jnp.ones((3, 1, 1)), jnp.zeros((3, 1, 1)), 1e-5)
+    exact = np.asarray(x, np.float64)
+    np.testing.assert_allclose(found.ravel(), exact.mean((1, 2)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(var.ravel(), exact.var((1, 2)), rtol=1e-3)
+
+
 def test_batch_norm_gradient():
     """The written-out gradient is the derived one."""
     with jax.enable_x64(True):
@@ -62,6 +96,23 @@ def test_mix_joints_gradient():
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
     for our, their in zip(ours(cotangent), theirs(cotangent), strict=True):
         np.testing.assert_allclose(our, their, rtol=1e-5, atol=1e-5)
+
+
+def test_both_ways_to_aggregate_are_one():
+    """Those of CTR-GC for a CPU and for all else, and their gradients."""
+    subsets, shapes = 3, {"kernel": (6, 4), "bias": (6,), "relations": (5, 2, 7, 7), "xi": (6, 5)}
+    kernel, bias, relations, xi = (
+        [golden_array(f"{name}{k}", shape, "normal") for k in range(subsets)]
+        for name, shape in shapes.items()
+    )
+    x = golden_array("x", (4, 2, 3, 7), "normal")
+    arguments = x, list(zip(kernel, bias, strict=True)), relations, xi
+    y, ours = jax.vjp(aggregate_at_once, *arguments)
+    expected, theirs = jax.vjp(aggregate_by_subset, *arguments)
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+    cotangent = golden_array("c", y.shape, "normal")
+    for our, their in zip(jax.tree.leaves(ours(cotangent)), jax.tree.leaves(theirs(cotangent)), strict=True):
+        np.testing.assert_allclose(our, their, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
