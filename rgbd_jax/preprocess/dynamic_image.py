@@ -1,8 +1,7 @@
 """Heat maps of motion by rank pooling over short windows of frames (MotionRGBD, CVPR 2022, FRP).
 
-A window of N frames is pooled to Σ_j (2j − N − 1)·frame_j: what has become brighter in it is positive. The
-sum moves on from frame to frame by what enters and what leaves the window, so its cost does not depend on N;
-on whole levels, as clips come, all of it is exact.
+A window of N frames is pooled to Σ_j (2j − N − 1)·frame_j: what has become brighter in it is positive. On
+whole levels, as clips come, the sum is exact in any order.
 """
 
 from collections.abc import Callable
@@ -51,6 +50,16 @@ def pool_windows(frames: Array, window: int, finish: Callable[[Array], Array]) -
     if window < 1:
         raise ValueError(f"a window of {window} frames cannot be pooled; it needs at least 1")
 
+    return jax.lax.platform_dependent(
+        frames,
+        cpu=lambda frames: _pool_one_by_one(frames, window, finish),
+        default=lambda frames: _pool_at_once(frames, window, finish),
+    )
+
+
+def _pool_one_by_one(frames: Array, window: int, finish: Callable[[Array], Array]) -> Array:
+    # The sum moves on from frame to frame by what enters and what leaves the window, so its cost does not
+    # depend on the window.
     def move_on(sums: tuple[Array, Array], time: Array) -> tuple[tuple[Array, Array], Array]:
         plain, pooled = sums
         entering = frames[time].astype(jnp.float32)
@@ -63,6 +72,14 @@ def pool_windows(frames: Array, window: int, finish: Callable[[Array], Array]) -
     nothing = jnp.zeros(frames.shape[1:], jnp.float32)
     times = jnp.arange(len(frames), dtype=jnp.int32)
     return jax.lax.scan(move_on, (nothing, nothing), times)[1]
+
+
+def _pool_at_once(frames: Array, window: int, finish: Callable[[Array], Array]) -> Array:
+    # Each window is read anew, which costs little from a cache and makes one program of all the sums.
+    count = max(len(frames) - window + 1, 0)
+    pooled = sum((2 * j + 1 - window) * frames[j : j + count].astype(jnp.float32) for j in range(window))
+    finished = jax.vmap(finish)(pooled)
+    return jnp.pad(finished, [(len(frames) - count, 0)] + [(0, 0)] * (finished.ndim - 1))
 
 
 def unit_range(x: Array) -> Array:

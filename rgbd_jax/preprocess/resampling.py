@@ -5,6 +5,7 @@ weights in fixed point and a rounding to whole levels after each axis. Sizes may
 so the weights are computed with the frames.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -82,7 +83,12 @@ def resample_columns(frames: Array, taps: Taps) -> Array:
     Args:
       taps: of each frame, (T, K, N).
     """
-    return _swap(resample_rows(_swap(frames), taps))
+    return jax.lax.platform_dependent(
+        frames,
+        taps,
+        cpu=lambda frames, taps: _swap(_rows_one_by_one(_swap(frames), taps)),
+        default=jax.vmap(functools.partial(_sums, axis=1)),
+    )
 
 
 def resample_rows(frames: Array, taps: Taps) -> Array:
@@ -91,21 +97,26 @@ def resample_rows(frames: Array, taps: Taps) -> Array:
     Args:
       taps: of each frame, (T, K, N).
     """
+    return jax.lax.platform_dependent(
+        frames, taps, cpu=_rows_one_by_one, default=jax.vmap(functools.partial(_sums, axis=0))
+    )
 
-    def one_frame(inputs: tuple[Array, Taps]) -> Array:
-        frame, taps = inputs
-        totals = [jnp.int32(1 << _FRACTION_BITS - 1)] * 3
-        for index, weight in zip(taps.index, taps.weight, strict=True):
-            channels = split(frame[index])
-            totals = [
-                total + weight[:, None] * levels for total, levels in zip(totals, channels, strict=True)
-            ]
-        return join(jnp.clip(total >> _FRACTION_BITS, 0, 255) for total in totals)
 
+def _rows_one_by_one(frames: Array, taps: Taps) -> Array:
     # Whole rows are read, one frame after the other: on the CPU this is four times as fast as the product
     # with a matrix of weights. The loop also keeps the compiler from computing one axis anew for each
     # neighbour along the other.
-    return jax.lax.map(one_frame, (frames, taps))
+    return jax.lax.map(lambda frame_and_taps: _sums(*frame_and_taps, axis=0), (frames, taps))
+
+
+def _sums(frame: Array, taps: Taps, axis: int) -> Array:
+    """Those of one frame, (H, W), along an axis."""
+    totals = [jnp.int32(1 << _FRACTION_BITS - 1)] * 3
+    for index, weight in zip(taps.index, taps.weight, strict=True):
+        channels = split(frame[:, index] if axis else frame[index])
+        weight = jnp.expand_dims(weight, 1 - axis)
+        totals = [total + weight * levels for total, levels in zip(totals, channels, strict=True)]
+    return join(jnp.clip(total >> _FRACTION_BITS, 0, 255) for total in totals)
 
 
 def _swap(frames: Array) -> Array:

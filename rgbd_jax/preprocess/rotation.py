@@ -41,14 +41,25 @@ def rotate_frames(frames: Array, sizes: Array, angle: Array) -> Array:
     def origin(size: Array) -> _Origin:
         return _origin(height, width, size, angle)
 
-    def rotate(before: tuple[Array, _Origin], frame_and_size: tuple[Array, Array]):
-        frame, size = frame_and_size
-        size_before, origin_before = before
-        # Most clips have frames of one size, and finding the places costs more than fetching the pixels.
-        here = jax.lax.cond(jnp.any(size != size_before), origin, lambda _: origin_before, size)
-        return (size, here), _fetch(frame, here)
+    def one_by_one(frames: Array, sizes: Array) -> Array:
+        def rotate(before: tuple[Array, _Origin], frame_and_size: tuple[Array, Array]):
+            frame, size = frame_and_size
+            size_before, origin_before = before
+            # Most clips have frames of one size, and finding the places costs more than fetching the pixels.
+            here = jax.lax.cond(jnp.any(size != size_before), origin, lambda _: origin_before, size)
+            return (size, here), _fetch(jnp.pad(frame, _MARGIN), here)
 
-    return jax.lax.scan(rotate, (sizes[0], origin(sizes[0])), (frames, sizes))[1]
+        return jax.lax.scan(rotate, (sizes[0], origin(sizes[0])), (frames, sizes))[1]
+
+    def at_once(frames: Array, sizes: Array) -> Array:
+        frames = jnp.pad(frames, [(0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN)])
+        here = jax.vmap(origin)(sizes)
+        first = jnp.arange(len(frames), dtype=jnp.int32) * frames[0].size
+        # Finished before they are used: otherwise the four neighbours of all pixels go through memory.
+        frames, corner = jax.lax.optimization_barrier((frames, here.corner + first[:, None, None]))
+        return _fetch(frames, here._replace(corner=corner))
+
+    return jax.lax.platform_dependent(frames, sizes, cpu=one_by_one, default=at_once)
 
 
 def _origin(height: int, width: int, size: Array, angle: Array) -> _Origin:
@@ -56,8 +67,11 @@ def _origin(height: int, width: int, size: Array, angle: Array) -> _Origin:
     middle_y, middle_x = size.astype(jnp.float32) / 2
     y = jnp.arange(height, dtype=jnp.float32)[:, None] - middle_y
     x = jnp.arange(width, dtype=jnp.float32)[None] - middle_x
-    from_x = cos * x - sin * y + middle_x
-    from_y = sin * x + cos * y + middle_y
+    # Sums of finished products come out the same in each program that needs them. A program that rounded
+    # product and sum in one might take the shares of other neighbours.
+    cos_x, sin_x, cos_y, sin_y = jax.lax.optimization_barrier((cos * x, sin * x, cos * y, sin * y))
+    from_x = cos_x - sin_y + middle_x
+    from_y = sin_x + cos_y + middle_y
     left, upper = jnp.floor(from_x), jnp.floor(from_y)
     column = jnp.clip(left.astype(jnp.int32) + _MARGIN, 0, width + _MARGIN)
     row = jnp.clip(upper.astype(jnp.int32) + _MARGIN, 0, height + _MARGIN)
@@ -65,10 +79,9 @@ def _origin(height: int, width: int, size: Array, angle: Array) -> _Origin:
 
 
 def _fetch(frame: Array, origin: _Origin) -> Array:
-    """The rotated frame, (H, W) to (H, W)."""
-    _, width = frame.shape
-    next_row = width + 2 * _MARGIN
-    flat = jnp.pad(frame, _MARGIN).reshape(-1)
+    """The rotated frame, (H, W) like its origin, of one with its margin; or several, (T, H, W)."""
+    next_row = frame.shape[-1]
+    flat = frame.reshape(-1)
     # All places lie in the frame with its margin, so that none needs a check.
     neighbours = [
         flat.at[origin.corner + step].get(mode="promise_in_bounds", wrap_negative_indices=False)

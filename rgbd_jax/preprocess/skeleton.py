@@ -205,24 +205,34 @@ def even_frames(num_frames: Array, window: int, max_frames: int) -> Array:
 
 
 def draw_ucla_frames(key: Array, num_frames: Array, window: int) -> Array:
-    """Draw `window` sorted frame numbers, int32 (window,), without replacement from 100 copies of each frame.
-
-    Floyd's algorithm (Bentley and Floyd, "A sample of brilliance", 1987): of N = 100·num_frames places it
-    takes, for j = N − window … N − 1, a random one of 0 … j, or j itself if that one is taken. Every set of
-    places is equally likely, at a cost that does not depend on the length of the clip.
-    """
+    """Draw `window` sorted frame numbers, int32, without replacement from 100 copies of each frame."""
     if window > UCLA_FRAME_COPIES:
         raise ValueError(f"window is {window}; a clip of one frame has only {UCLA_FRAME_COPIES} to draw")
-    num_places = UCLA_FRAME_COPIES * jnp.maximum(num_frames, 1)
-    newest = num_places - window + jnp.arange(window, dtype=jnp.int32)
-    candidates = jax.random.randint(key, (window,), 0, newest + 1, jnp.int32)
-
-    def take(i: int, taken: Array) -> Array:
-        is_taken = jnp.any(taken == candidates[i])
-        return taken.at[i].set(jnp.where(is_taken, newest[i], candidates[i]))
-
-    places = jax.lax.fori_loop(0, window, take, jnp.full(window, -1, jnp.int32))
+    places = draw_places(key, UCLA_FRAME_COPIES * jnp.maximum(num_frames, 1), window)
     return jnp.sort(places) // UCLA_FRAME_COPIES
+
+
+def draw_places(key: Array, num_places: Array, count: int) -> Array:
+    """Draw `count` of the places from 0 on, int32 (count,), without replacement.
+
+    Floyd's algorithm (Bentley and Floyd, "A sample of brilliance", 1987): of N places it takes, for
+    j = N − count … N − 1, a random one of 0 … j, or j itself if that one is taken. Every set of places is
+    equally likely, at a cost that does not depend on N.
+    """
+    number = jnp.arange(count, dtype=jnp.int32)
+    newest = num_places - count + number
+    candidates = jax.random.randint(key, (count,), 0, newest + 1, jnp.int32)
+
+    # Not one after the other, which would be hundreds of small programs on a GPU: a candidate is taken if it
+    # came before, or if it is the j of an earlier draw whose own candidate was taken. That draw may depend on
+    # a third in the same way; each turn of the loop looks twice as far back.
+    is_earlier = number[None] < number[:, None]
+    is_taken = jnp.any((candidates[None] == candidates[:, None]) & is_earlier, axis=1)
+    owner = candidates - newest[0]
+    owner = jnp.where((owner >= 0) & (owner < number), owner, number)
+    for _ in range((count - 1).bit_length()):
+        is_taken, owner = is_taken | is_taken[owner], owner[owner]
+    return jnp.where(is_taken, newest, candidates)
 
 
 # --- Rotation ---------------------------------------------------------------------------------------------

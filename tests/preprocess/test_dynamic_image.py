@@ -66,6 +66,16 @@ def test_clip_shorter_than_its_window_has_no_heat():
     np.testing.assert_array_equal(heat_of(random_levels(5, 8, 8, 3), 6), 0)
 
 
+@pytest.mark.parametrize("window", [1, 4, 13])
+def test_pooling_windows_one_by_one_or_at_once_is_the_same(monkeypatch, window):
+    """The one is what a CPU does, the other what any other device does."""
+    levels = random_levels(12, 16, 20, 3)
+    one_by_one = heat_of(levels, window)
+    monkeypatch.setattr(jax.lax, "platform_dependent", lambda *operands, default, **_: default(*operands))
+    at_once = jax.jit(lambda levels: dynamic_image(levels, window))(levels)
+    np.testing.assert_array_equal(at_once, one_by_one)
+
+
 def test_refuses_an_empty_window():
     with pytest.raises(ValueError, match="window of 0 frames"):
         dynamic_image(random_levels(4, 8, 8, 3), 0)

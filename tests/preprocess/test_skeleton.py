@@ -196,6 +196,20 @@ def test_drawn_frames_are_a_sample_without_replacement():
     assert abs(counts.var() / variance - 1) < 5 * np.sqrt(2 / draws)
 
 
+@pytest.mark.parametrize("num_places, count", [(100, 100), (100, 52), (200, 65), (5, 1)])
+def test_places_are_those_of_floyds_algorithm(num_places, count):
+    """Step by step, as it was published."""
+    newest = np.arange(num_places - count, num_places, dtype=np.int32)
+    keys = jax.random.split(jax.random.key(count), 20)
+    draw = jax.jit(lambda key: skeleton.draw_places(key, jnp.int32(num_places), count))
+    for key in keys:
+        places = []
+        candidates = jax.random.randint(key, (count,), 0, newest + 1, jnp.int32)
+        for candidate, last in zip(np.asarray(candidates), newest, strict=True):
+            places.append(last if candidate in places else candidate)
+        np.testing.assert_array_equal(draw(key), places)
+
+
 def test_drawn_frames_of_a_single_frame_are_that_frame():
     np.testing.assert_array_equal(
         skeleton.draw_ucla_frames(jax.random.key(0), jnp.int32(1), 52), np.zeros(52)

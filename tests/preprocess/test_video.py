@@ -1,5 +1,7 @@
 """The preparation of video clips against the reference numbers, and what must hold for every draw."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -71,6 +73,25 @@ def test_mapping_over_clips_one_by_one_or_at_once_is_the_same():
     assert_same_levels(at_once, one_by_one)
 
 
+@pytest.mark.parametrize(
+    "angle, assert_same", [(0, np.testing.assert_array_equal), (-20, assert_same_levels)]
+)
+def test_taking_frames_one_by_one_or_at_once_is_the_same(monkeypatch, angle, assert_same):
+    """The one is what a CPU does, the other what any other device does."""
+    clip = random_clip().at[1].set(0).at[1, :22, :33].set(random_clip(1, 22, 33)[0])
+    sizes = jnp.array([[30, 40], [22, 33], [30, 40]], jnp.int32)
+    blur = jnp.array([0, 1, 2], jnp.float32)
+    augmentation = video.Augmentation(jnp.int32(3), jnp.int32(1), jnp.bool_(True), jnp.float32(angle), blur)
+
+    def transformed():
+        transform = functools.partial(video.transform_clip, resize=(32, 24), crop=20, size=26)
+        return jax.jit(transform)(clip, sizes, augmentation)
+
+    one_by_one = transformed()
+    monkeypatch.setattr(jax.lax, "platform_dependent", lambda *operands, default, **_: default(*operands))
+    assert_same(transformed(), one_by_one)
+
+
 def test_padding_of_a_batch_is_black():
     empty = jnp.zeros((2, 30, 40, 3), jnp.uint8)
     augmentation = video.evaluation_augmentation(resize=(32, 24), crop=20)
@@ -112,14 +133,14 @@ def test_draws_reach_both_ends_of_their_ranges():
 
 def test_draws_fit_where_nothing_is_cut_off():
     drawn = video.draw_augmentation(jax.random.key(0), resize=(24, 24), crop=24)
-    assert (drawn.left, drawn.top, drawn.flip, drawn.angle) == (0, 0, False, 0)
+    assert (drawn.left, drawn.top, drawn.flip, drawn.angle) == (0, 0, False, None)
 
 
 @pytest.mark.parametrize("corner", [None, (32, 32)])
 def test_evaluation_crop(corner):
     shown = video.evaluation_augmentation(resize=(256, 240), crop=200, corner=corner)
     assert (shown.left, shown.top) == (corner or (28, 20))
-    assert not shown.flip and shown.angle == 0
+    assert not shown.flip and shown.angle is None
 
 
 def test_refuses_a_crop_that_does_not_fit():
