@@ -67,7 +67,14 @@ class TemporalBranch(nnx.Module):
             tokens, attention, gap = nnx.merge(graph, variables)(tokens, train=train, rngs=block_rngs)
             return tokens, (attention, gap)
 
-        tokens, (attention, gaps) = jax.lax.scan(run, tokens, (stacked, keys))
+        def scan(tokens, layers, unroll=1):
+            return jax.lax.scan(run, tokens, layers, unroll=unroll)
+
+        # A GPU takes longer to start the small kernels of the loop than to run them: unrolled, half are left.
+        unrolled = functools.partial(scan, unroll=num_blocks)
+        tokens, (attention, gaps) = jax.lax.platform_dependent(
+            tokens, (stacked, keys), cpu=scan, default=unrolled
+        )
         shown = attention[min(SHOWN_BLOCK, num_blocks - 1)]
         return tokens[:, 0].astype(self.class_token.dtype), shown, gaps.min(0)
 

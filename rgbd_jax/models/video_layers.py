@@ -186,6 +186,10 @@ def _max_pool_forward(x, axis, width, stride):
     for tap, other in enumerate(others, 1):
         winner = jnp.where(other > best, jnp.int8(tap), winner)
         best = jnp.maximum(best, other)
+    # XLA's GPU backend would else find parts of this again for the next axis, and read x a second time.
+    best, winner = jax.lax.platform_dependent(
+        best, winner, cpu=lambda *pair: pair, default=lambda *pair: jax.lax.optimization_barrier(pair)
+    )
     return best, (winner, x.shape[axis])
 
 

@@ -11,7 +11,13 @@ from golden.weights import golden_array
 
 from rgbd_jax.models.dense import NormDense
 from rgbd_jax.models.i3dwtrans import sharpness_temperature
-from rgbd_jax.models.temporal_network import BRANCHES, TemporalNetwork, choose_frames, join_branches
+from rgbd_jax.models.temporal_network import (
+    BRANCHES,
+    TemporalBranch,
+    TemporalNetwork,
+    choose_frames,
+    join_branches,
+)
 from rgbd_jax.weights.motion_rgbd import head_rules, temporal_network_rules
 
 
@@ -102,3 +108,23 @@ def test_evaluation_can_average_draws_of_the_frames():
     assert np.abs(middle["small"] - averaged["small"]).max() > 0.01
     # Where a branch sees every frame there is nothing to draw.
     np.testing.assert_allclose(middle["large"], averaged["large"], rtol=1e-4, atol=1e-5)
+
+
+def test_the_blocks_in_a_row_are_those_of_the_loop(monkeypatch):
+    """The form for a GPU, which has no loop, sees and learns what the one for a CPU does."""
+    options = {"num_frames": 5, "num_blocks": 3, "knn_ratio": 0.7, "drop_out": 0.1}
+    graph, state = nnx.split(TemporalBranch(64, rngs=nnx.Rngs(0), **options))
+    x = jnp.asarray(golden_array("x", (2, 5, 64), "normal"))
+
+    def objective(state):
+        y, attention, gap = nnx.merge(graph, state)(x, train=True, rngs=nnx.Rngs(dropout=1))
+        return jnp.square(y).sum() + attention.sum(), (y, attention, gap)
+
+    found = []
+    for form in ("cpu", "default"):
+        monkeypatch.setattr(
+            jax.lax, "platform_dependent", lambda *args, form=form, **forms: forms[form](*args)
+        )
+        found.append(jax.jit(jax.grad(objective, has_aux=True))(state))
+    for loop, row in zip(*map(jax.tree.leaves, found), strict=True):
+        np.testing.assert_allclose(row, loop, rtol=1e-4, atol=1e-4)
