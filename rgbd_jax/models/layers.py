@@ -36,16 +36,19 @@ class BatchNorm(nnx.Module):
         epsilon: float = 1e-5,
         momentum: float = 0.9,
         scale_init: Initializer = ones,
+        relu: bool = False,
         rngs: nnx.Rngs,
     ):
         """
         Args:
           axis: the axis of the features.
           momentum: the weight that the old running statistics keep.
+          relu: end with a ReLU, whose gradient then costs no pass of its own.
         """
         self.axis = axis
         self.epsilon = epsilon
         self.momentum = momentum
+        self.relu = relu
         self.scale = nnx.Param(scale_init(rngs.params(), (num_features,), jnp.float32))
         self.bias = nnx.Param(jnp.zeros(num_features))
         self.mean = nnx.BatchStat(jnp.zeros(num_features))
@@ -61,13 +64,13 @@ class BatchNorm(nnx.Module):
         others = tuple(i for i in range(x.ndim) if i != self.axis % x.ndim)
         scale, bias = jnp.expand_dims(self.scale[...], others), jnp.expand_dims(self.bias[...], others)
         if train and not self.frozen:
-            y, mean, var = normalise_batch(x, scale, bias, self.epsilon)
+            y, mean, var = normalise_batch(x, scale, bias, self.epsilon, self.relu)
             self._move_statistics(mean.ravel() + offset, var.ravel(), x.size // mean.size)
             return y
         mean = jnp.expand_dims(self.mean[...] - offset, others)
         var = jnp.expand_dims(self.var[...], others)
         y = (x.astype(mean.dtype) - mean) * (jax.lax.rsqrt(var + self.epsilon) * scale) + bias
-        return y.astype(x.dtype)
+        return nnx.relu(y.astype(x.dtype)) if self.relu else y.astype(x.dtype)
 
     def _move_statistics(self, mean: jax.Array, var: jax.Array, count: int):
         unbiased = var * (count / max(count - 1, 1))
@@ -82,9 +85,9 @@ def freeze_norms(network: nnx.Module) -> None:
             module.frozen = True
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
 def normalise_batch(
-    x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
+    x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float, relu: bool = False
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Batch normalisation with the statistics of x itself.
 
@@ -94,16 +97,17 @@ def normalise_batch(
     Args:
       x: the batch.
       scale, bias: of the features, with all other axes of x as 1.
+      relu: end with a ReLU.
 
     Returns:
       y like x, and the mean and biased variance, like scale.
     """
-    return _normalise_forward(x, scale, bias, epsilon)[0]
+    return _normalise_forward(x, scale, bias, epsilon, relu)[0]
 
 
-def _normalise_forward(x, scale, bias, epsilon):
+def _normalise_forward(x, scale, bias, epsilon, relu):
     others = _axes_of_length_one(scale)
-    wide = x.astype(scale.dtype)
+    wide = _unshared(x).astype(scale.dtype)
     mean = wide.mean(others, keepdims=True)
     if x.dtype.itemsize < scale.dtype.itemsize:
         # One pass over x. What the difference of large numbers loses, an x of fewer bits did not have.
@@ -111,21 +115,43 @@ def _normalise_forward(x, scale, bias, epsilon):
     else:
         var = jnp.square(wide - mean).mean(others, keepdims=True)
     inverse = jax.lax.rsqrt(var + epsilon)
-    y = (wide - mean) * (inverse * scale) + bias
-    return (y.astype(x.dtype), mean, var), (x, scale, mean, inverse)
+    y = ((wide - mean) * (inverse * scale) + bias).astype(x.dtype)
+    return (jnp.maximum(y, 0) if relu else y, mean, var), (x, scale, bias, mean, inverse)
 
 
-def _normalise_backward(epsilon, kept, cotangents):
+def _normalise_backward(epsilon, relu, kept, cotangents):
     del epsilon
-    x, scale, mean, inverse = kept
+    x, scale, bias, mean, inverse = kept
     others, count = _axes_of_length_one(scale), x.size // scale.size
-    cotangent = cotangents[0].astype(scale.dtype)
-    centred = x.astype(scale.dtype) - mean
+
+    def centre(x):
+        """x about its mean, and the cotangent of what it is scaled to: where the ReLU is 0, that is 0."""
+        centred, cotangent = x.astype(scale.dtype) - mean, cotangents[0]
+        if relu:
+            y = (centred * (inverse * scale) + bias).astype(x.dtype)
+            cotangent = jnp.where(y > 0, cotangent, jnp.zeros_like(cotangent))
+        return centred, cotangent.astype(scale.dtype)
+
+    if relu:
+        x = _unshared(x)
+    centred, cotangent = centre(x)
     bias_grad = cotangent.sum(others, keepdims=True)
     scale_grad = (cotangent * centred).sum(others, keepdims=True) * inverse
+    if relu:
+        x = _unshared(x)  # of what is already so: two of the same would be made one
+    centred, cotangent = centre(x)
     # Mean and variance follow x, so nothing along the constant and along the normalised x comes through.
     grad = (inverse * scale) * (cotangent - bias_grad / count - centred * (inverse * scale_grad / count))
     return grad.astype(x.dtype), scale_grad, bias_grad
+
+
+def _unshared(x):
+    """The same x, but what is made of it is made again at the next use rather than kept for it.
+
+    XLA's GPU backend would else write to memory what several kernels need, such as the cotangent behind a
+    ReLU; to make that of x again costs less than to read it.
+    """
+    return jax.lax.platform_dependent(x, cpu=lambda same: same, default=jax.lax.optimization_barrier)
 
 
 def _axes_of_length_one(array: jax.Array) -> tuple[int, ...]:

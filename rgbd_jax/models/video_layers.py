@@ -44,11 +44,11 @@ class ConvUnit(nnx.Module):
         self.stride = stride
         init = uniform((in_channels * math.prod(kernel)) ** -0.5)
         self.kernel = nnx.Param(init(rngs.params(), (out_channels, *kernel, in_channels), jnp.float32))
-        self.norm = BatchNorm(out_channels, axis=-1, epsilon=EPSILON, momentum=MOMENTUM, rngs=rngs)
+        self.norm = BatchNorm(out_channels, axis=-1, epsilon=EPSILON, momentum=MOMENTUM, relu=True, rngs=rngs)
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """(..., *space, I) to (..., *⌈space / stride⌉, O)."""
-        return nnx.relu(self.norm(convolve(x, self.kernel[...].astype(x.dtype), self.stride), train=train))
+        return self.norm(convolve(x, self.kernel[...].astype(x.dtype), self.stride), train=train)
 
 
 def set_norm_momentum(network: nnx.Module, momentum: float) -> None:

@@ -72,18 +72,22 @@ def test_batch_norm_of_bfloat16(mean):
     np.testing.assert_allclose(var.ravel(), exact.var((1, 2)), rtol=1e-3)
 
 
-def test_batch_norm_gradient():
+@pytest.mark.parametrize("platform", ["cpu", "default"])
+@pytest.mark.parametrize("relu", [False, True])
+def test_batch_norm_gradient(relu, platform, monkeypatch):
     """The written-out gradient is the derived one."""
+    monkeypatch.setattr(jax.lax, "platform_dependent", lambda *args, **forms: forms[platform](*args))
     with jax.enable_x64(True):
         x, cotangent = (jnp.asarray(golden_array(name, (3, 7, 5), "normal"), jnp.float64) for name in "xc")
         scale, bias = (jnp.asarray(golden_array(name, (3, 1, 1), "normal"), jnp.float64) for name in "sb")
 
         def derived(x, scale, bias):
             mean, var = x.mean((1, 2), keepdims=True), x.var((1, 2), keepdims=True)
-            return (x - mean) / jnp.sqrt(var + 0.1) * scale + bias
+            y = (x - mean) / jnp.sqrt(var + 0.1) * scale + bias
+            return jax.nn.relu(y) if relu else y
 
         _, theirs = jax.vjp(derived, x, scale, bias)
-        _, ours = jax.vjp(lambda *args: normalise_batch(*args, 0.1)[0], x, scale, bias)
+        _, ours = jax.vjp(lambda *args: normalise_batch(*args, 0.1, relu)[0], x, scale, bias)
         for our, their in zip(ours(cotangent), theirs(cotangent), strict=True):
             np.testing.assert_allclose(our, their, rtol=1e-10, atol=1e-12)
 
