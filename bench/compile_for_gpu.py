@@ -9,8 +9,6 @@ for memory, that is what takes the time. Nothing is run, so nothing is timed. Wi
 chooses between kernels by trying them, so that there the figures differ a little.
 """
 
-import argparse
-import sys
 import time
 from pathlib import Path
 
@@ -18,8 +16,10 @@ import jax
 from gpu_program import by_source, kernels
 from jax.experimental import topologies
 
+from rgbd_jax.command import ArgumentParser, run_command
 from rgbd_jax.config import ConfigArguments
 from rgbd_jax.data.random_clips import configured_shape, random_batch
+from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
 from rgbd_jax.training import sharding
 from rgbd_jax.training.device_peak import peak_of
@@ -57,11 +57,9 @@ device_description_str: "{NAME}"
 """
 
 
-def main() -> None:
-    config_arguments, rest = ConfigArguments.split_from(sys.argv[1:])
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(argv: list[str]) -> None:
+    config_arguments, rest = ConfigArguments.split_from(argv)
+    parser = ArgumentParser(prog="compile_for_gpu.py", description=__doc__)
     parser.add_argument("--lines", type=int, default=20, help="of the code, those that move most")
     parser.add_argument("--hlo", type=Path, help="also write the compiled program there")
     given = parser.parse_args(rest)
@@ -69,8 +67,12 @@ def main() -> None:
 
     jax.config.update("jax_platforms", "cpu")
     jax.devices()  # finds the plugin
-    gpu = topologies.get_topology_desc("h200", platform="cuda", target_config=H200, topology="1x1x1")
-    mesh = sharding.make_mesh(gpu.devices)
+    try:
+        gpu = topologies.get_topology_desc("h200", platform="cuda", target_config=H200, topology="1x1x1")
+    except NotImplementedError:
+        raise UserError("JAX's compiler for GPUs is missing: bash launch/environment.sh gpu") from None
+    mesh = sharding.make_mesh(gpu.devices, config.fsdp)
+    sharding.check_batch_size("batch_size", config.batch_size, mesh, config.accumulate)
     traced, compiled, seconds = compile_step(config, mesh)
     text = compiled.as_text()
     if given.hlo:
@@ -89,7 +91,7 @@ def main() -> None:
     print(
         f"arithmetic:     {flops / 1e9:.0f} GFLOP, {1e3 * flops / peak:.2f} ms at {peak / 1e12:.0f} TFLOP/s"
     )
-    print(f"so at most:     {config.batch_size / least:.0f} samples/s")
+    print(f"speed by that:  {config.batch_size / least:.0f} samples/s, without help of the cache")
     for place, size, count in by_source(found)[: given.lines]:
         print(f"{size / 1e9:8.2f} GB {100 * size / moved:5.1f} % {count:6} kernels  {place}")
 
@@ -118,4 +120,4 @@ def compile_step(config, mesh) -> tuple[jax.stages.Traced, jax.stages.Compiled, 
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

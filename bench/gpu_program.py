@@ -1,8 +1,8 @@
 """What a program compiled for a GPU does, read from the text of its optimised HLO: kernels and bytes.
 
 A kernel's bytes are those that it reads of its operands and writes as its results; of an operand that it
-only takes slices of, or looks single values up in, only these; of a result that it changes in place, the
-change. What a cache saves is not known, nor what a library does within one call.
+directly takes slices of, or looks single values up in, only these; of a result that is a slice put in its
+place, the slice. What a cache saves is not known, nor what a library does within one call.
 """
 
 import collections
@@ -10,14 +10,17 @@ import dataclasses
 import math
 import re
 
-BYTES = {"pred": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "bf16": 2, "f16": 2, "s64": 8, "u64": 8, "f64": 8}
+BYTES = dict.fromkeys(("token",), 0) | dict.fromkeys(("pred", "s8", "u8"), 1)
+BYTES |= dict.fromkeys(("s16", "u16", "bf16", "f16"), 2) | dict.fromkeys(("s32", "u32", "f32"), 4)
+BYTES |= dict.fromkeys(("s64", "u64", "f64", "c64"), 8) | {"c128": 16}
 # Instructions that are no work: they name what is there.
 NAMES = {"parameter", "constant", "bitcast", "get-tuple-element", "tuple", "after-all", "partition-id"}
 PARTIAL_READS = {"slice", "dynamic-slice", "gather"}
 
 _COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) .*\{$")
 _INSTRUCTION = re.compile(r"^\s+(ROOT )?%?([\w.\-]+) = (\(.*?\)|\S+) ([\w\-]+)\((.*?)\)(.*)$")
-_ARRAY = re.compile(r"\b([a-z]+\d*)\[([\d,]*)\]")
+_ARRAY = re.compile(r"\b([a-z]\w*)\[([\d,]*)\]")
+_WORKSPACE = re.compile(r", [su]8\[\d+\]\S*\)$")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +57,11 @@ class Kernel:
 
 
 def kernels(hlo: str) -> list[Kernel]:
-    """All of a module's, in order."""
+    """All of a module's, in order; those of a loop of unknown length once.
+
+    Raises:
+      ValueError: if it calls or branches in a way that is not known here.
+    """
     computations, entry = _computations(hlo)
     sources = _sources(hlo)
 
@@ -68,6 +75,8 @@ def kernels(hlo: str) -> list[Kernel]:
                 trips = int(line.attribute(r'"known_trip_count":\{"n":"(\d+)"') or 1)
                 found += walk(line.attribute(r"body=%?([\w.\-]+)"), times * trips)
                 continue
+            if line.kind in ("call", "conditional"):
+                raise ValueError(f"{line.name}: what a {line.kind} does is not counted here")
             called = line.attribute(r"calls=%?([\w.\-]+)") or ""
             if line.kind.endswith("-start") and called:
                 found += walk(called, times)
@@ -101,7 +110,9 @@ def by_source(found: list[Kernel]) -> list[tuple[str, int, int]]:
 def _bytes(line: Instruction, operands: list[str], called: list[Instruction]) -> int:
     """Of one run of a kernel; `called` is what it is fused of."""
     if not called:
-        return _size(line.shape) + sum(map(_size, operands))
+        # The last result of a library's call is the memory that it worked in.
+        results = _WORKSPACE.sub(")", line.shape) if line.kind == "custom-call" else line.shape
+        return _size(results) + sum(map(_size, operands))
     roots = [inner for inner in called if inner.is_root]
     shapes = {inner.name: inner.shape for inner in called}
     written = _size(line.shape)
@@ -122,7 +133,7 @@ def _bytes(line: Instruction, operands: list[str], called: list[Instruction]) ->
 def _size(shape: str) -> int:
     """Bytes of an array, or of all arrays of a tuple."""
     return sum(
-        BYTES.get(dtype, 4) * math.prod(int(length) for length in lengths.split(",") if length)
+        BYTES[dtype] * math.prod(int(length) for length in lengths.split(",") if length)
         for dtype, lengths in _ARRAY.findall(shape)
     )
 
@@ -166,8 +177,7 @@ def _sources(hlo: str, depth: int = 2) -> dict[int, str]:
             if inside and "site-packages" not in file:
                 function = functions[place["function_name_id"]].strip('"').rsplit(".", 1)[-1]
                 calls.append(f"{file}:{place['line']} {function}")
-            parent = frames[frame].get("parent_frame_id", 0)
-            frame = 0 if parent == frame else parent
+            frame = frames[frame].get("parent_frame_id", 1) - 1  # they are counted from 1, which is none
         return ", from ".join(calls)
 
     return {frame: source(frame) for frame in frames}

@@ -16,14 +16,17 @@ FileNames
 FunctionNames
 1 "Dense.__call__"
 2 "matmul"
+3 "Tower.__call__"
 
 FileLocations
 1 {file_name_id=1 function_name_id=1 line=7 end_line=7 column=1 end_column=2}
 2 {file_name_id=2 function_name_id=2 line=9 end_line=9 column=1 end_column=2}
+3 {file_name_id=1 function_name_id=3 line=70 end_line=70 column=1 end_column=2}
 
 StackFrames
-1 {file_location_id=1 parent_frame_id=1}
-2 {file_location_id=2 parent_frame_id=1}
+1 {file_location_id=3 parent_frame_id=1}
+2 {file_location_id=1 parent_frame_id=2}
+3 {file_location_id=2 parent_frame_id=3}
 
 
 %fused_update (p0: f32[100,8], p1: f32[8], p2: s32[]) -> f32[100,8] {
@@ -57,7 +60,7 @@ ENTRY %main (x: bf16[100,8], w: bf16[8,8]) -> f32[8,8] {
   %begun = (s32[], bf16[100,8]{1,0}, f32[100,8]{1,0}) tuple(%zero, %x, %nothing)
   %loop = (s32[], bf16[100,8]{1,0}, f32[100,8]{1,0}) while(%begun), condition=%condition, body=%body, backend_config={"known_trip_count":{"n":"100"}}
   %moved = f32[100,8]{1,0} get-tuple-element(%loop), index=2
-  %product = (f32[8,8]{1,0}, u8[0]{0}) custom-call(%moved, %w), custom_call_target="gemm", metadata={op_name="jit(step)/transpose(jvp())/dot" stack_frame_id=2}
+  %product = (f32[8,8]{1,0}, s8[4096]{0}) custom-call(%moved, %w), custom_call_target="gemm", metadata={op_name="jit(step)/transpose(jvp())/dot" stack_frame_id=3}
   ROOT %result = f32[8,8]{1,0} get-tuple-element(%product), index=0
 }
 """  # noqa: E501
@@ -87,12 +90,24 @@ def test_a_change_in_place_is_all_that_is_written(kernels):
 
 
 def test_other_work_reads_its_operands_and_writes_its_results(kernels):
+    """A library's workspace is neither."""
     assert kernels["product"].bytes == 100 * 8 * 4 + 8 * 8 * 2 + 8 * 8 * 4
+
+
+def test_what_is_not_known_is_not_guessed():
+    with pytest.raises(ValueError, match=r"^product: what a conditional does is not counted here$"):
+        GPU_PROGRAM["kernels"](HLO.replace("custom-call(", "conditional("))
+    with pytest.raises(KeyError, match="f8e4m3fn"):
+        GPU_PROGRAM["kernels"](HLO.replace("bf16[8,8]", "f8e4m3fn[8,8]"))
 
 
 def test_where_it_comes_from(kernels):
     """Libraries are passed over; what has no place is told too."""
     assert GPU_PROGRAM["by_source"](list(kernels.values())) == [
         ("elsewhere", 100 * (kernels["taken"].bytes + kernels["changed"].bytes), 200),
-        ("gradient of models/layers.py:7 __call__", kernels["product"].bytes, 1),
+        (
+            "gradient of models/layers.py:7 __call__, from models/layers.py:70 __call__",
+            kernels["product"].bytes,
+            1,
+        ),
     ]

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import struct
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -23,7 +24,7 @@ from rgbd_jax.data.loader import open_split, open_training_split, training_batch
 from rgbd_jax.data.records import Records
 from rgbd_jax.errors import OutsideError, Preempted, UserError
 from rgbd_jax.evaluate import evaluate, make_scorer
-from rgbd_jax.experiment import Experiment
+from rgbd_jax.experiment import Experiment, compiler_options
 from rgbd_jax.provenance import read_sessions
 from rgbd_jax.run_folder import claim_workdir
 from rgbd_jax.train import train
@@ -120,6 +121,15 @@ def test_bfloat16_keeps_parameters_and_statistics_in_float32(config):
     _, exact = steps(config, 1, 2)
     np.testing.assert_allclose(figures[0]["loss"], exact[0]["loss"], rtol=0.05)
     assert figures[0]["loss"] != exact[0]["loss"]
+
+
+@pytest.mark.parametrize(("platform", "key"), [("gpu", "dot_merger"), ("cpu", "disable_hlo"), ("tpu", None)])
+def test_each_compiler_is_told_what_it_knows(config, platform, key):
+    """An option of one is an error for another."""
+    config = override(config, ["--config.model.remat=True"])
+    mesh = SimpleNamespace(devices=np.array([SimpleNamespace(platform=platform)]))
+    told = compiler_options(config, mesh)
+    assert [key in name for name in told] == ([True] if key else [])
 
 
 @pytest.mark.parametrize(

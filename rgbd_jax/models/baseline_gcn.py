@@ -104,4 +104,4 @@ class SingleTemporalConv(nnx.Module):
 
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """(C, N, T, V) to (C, N, (T − 1) // stride + 1, V)."""
-        return self.norm(self.conv(x), train=train, offset=self.conv.bias[...])
+        return self.norm(self.conv.without_bias(x), train=train, offset=self.conv.bias[...])

@@ -16,9 +16,9 @@ from rgbd_jax.models.layers import (
     PointwiseConv,
     TemporalConv,
     affine,
-    every_other_frame,
     max_pool_frames,
     product,
+    strided_frames,
 )
 from rgbd_jax.models.skeleton_graph import spatial_adjacency
 from rgbd_jax.skeleton_layouts import LAYOUTS
@@ -171,9 +171,11 @@ def aggregate_at_once(
     flat = jnp.stack(xi).astype(x.dtype) @ jnp.stack([part.reshape(len(part), -1) for part in relations])
     topology = flat.reshape(*flat.shape[:2], *relations[0].shape[1:])
     y = jnp.matmul(transformed, topology.swapaxes(-1, -2)).sum(0)
-    # A bias of θ_k is the same at all joints v: what comes of it, the sums over v of R_k say.
+    # The bias of θ_k is the same at all joints v: what comes of it, the sums over v of R_k say.
     weights = jnp.concatenate([bias[:, None] * part for bias, part in zip(biases, xi, strict=True)], axis=1)
-    return y + product(weights, jnp.concatenate([part.sum(-1) for part in relations]))[:, :, None]
+    shares = product(weights, jnp.concatenate([part.sum(-1) for part in relations]))[:, :, None]
+    # Spread first and cast then, so that the gradient of the biases is summed in their own dtype.
+    return y + jnp.broadcast_to(shares.astype(weights.dtype), y.shape).astype(y.dtype)
 
 
 @jax.custom_vjp
@@ -231,8 +233,9 @@ class MultiScaleTemporalConv(nnx.Module):
         reduced, bias = self.reduce.without_bias(x), self.reduce.bias[...]
         normed = self.reduce_norm(reduced[: self.normed], train=train, offset=bias[: self.normed])
         *convolved, pooled = jnp.split(nnx.relu(normed), 3)
-        branches = [conv(y) for conv, y in zip(self.dilated, convolved, strict=True)]
+        branches = [conv.without_bias(y) for conv, y in zip(self.dilated, convolved, strict=True)]
         branches.append(max_pool_frames(pooled, width=3, stride=self.stride))
-        branches.append(every_other_frame(reduced[self.normed :], self.stride))
-        biases = [*(conv.bias[...] for conv in self.dilated), jnp.zeros(len(pooled)), bias[self.normed :]]
+        branches.append(strided_frames(reduced[self.normed :], self.stride))
+        none = jnp.zeros(len(pooled), bias.dtype)
+        biases = [*(conv.bias[...] for conv in self.dilated), none, bias[self.normed :]]
         return self.norm(jnp.concatenate(branches), train=train, offset=jnp.concatenate(biases))

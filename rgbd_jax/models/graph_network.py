@@ -12,7 +12,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from rgbd_jax.models.initializers import normal, uniform
-from rgbd_jax.models.layers import BatchNorm, PointwiseConv, every_other_frame
+from rgbd_jax.models.layers import BatchNorm, PointwiseConv, strided_frames
 from rgbd_jax.skeleton_layouts import SkeletonLayout
 
 # Blocks of each stage as published (CTR-GCN, ICCV 2021). A stage has twice the channels of the one before,
@@ -52,7 +52,7 @@ class Block(nnx.Module):
         """(I, N, T, V) to (O, N, (T − 1) // stride + 1, V)."""
         y = self.temporal(self.spatial(x, train=train), train=train)
         if self.shortcut is not None:
-            y = y + self.shortcut(every_other_frame(x, self.stride), train=train)
+            y = y + self.shortcut(strided_frames(x, self.stride), train=train)
         elif self.residual:
             y = y + x
         return nnx.relu(y)

@@ -1,7 +1,7 @@
 """Heat maps of motion by rank pooling over short windows of frames (MotionRGBD, CVPR 2022, FRP).
 
 A window of N frames is pooled to Σ_j (2j − N − 1)·frame_j: what has become brighter in it is positive. On
-whole levels, as clips come, the sum is exact in any order.
+whole levels, as clips come, and of up to 300 frames, the sum is exact in any order.
 """
 
 from collections.abc import Callable

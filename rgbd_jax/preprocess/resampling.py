@@ -110,7 +110,7 @@ def _rows_one_by_one(frames: Array, taps: Taps) -> Array:
 
 
 def _sums(frame: Array, taps: Taps, axis: int) -> Array:
-    """Those of one frame, (H, W), along an axis."""
+    """Weighted sums along an axis of one frame, (H, W), rounded to whole levels."""
     totals = [jnp.int32(1 << _FRACTION_BITS - 1)] * 3
     for index, weight in zip(taps.index, taps.weight, strict=True):
         channels = split(frame[:, index] if axis else frame[index])

@@ -54,7 +54,7 @@ def rotate_frames(frames: Array, sizes: Array, angle: Array) -> Array:
     def at_once(frames: Array, sizes: Array) -> Array:
         frames = jnp.pad(frames, [(0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN)])
         here = jax.vmap(origin)(sizes)
-        first = jnp.arange(len(frames), dtype=jnp.int32) * frames[0].size
+        first = jnp.arange(len(frames), dtype=jnp.int32) * (frames.shape[1] * frames.shape[2])
         # Finished before they are used: otherwise the four neighbours of all pixels go through memory.
         frames, corner = jax.lax.optimization_barrier((frames, here.corner + first[:, None, None]))
         return _fetch(frames, here._replace(corner=corner))
@@ -67,8 +67,8 @@ def _origin(height: int, width: int, size: Array, angle: Array) -> _Origin:
     middle_y, middle_x = size.astype(jnp.float32) / 2
     y = jnp.arange(height, dtype=jnp.float32)[:, None] - middle_y
     x = jnp.arange(width, dtype=jnp.float32)[None] - middle_x
-    # Sums of finished products come out the same in each program that needs them. A program that rounded
-    # product and sum in one might take the shares of other neighbours.
+    # Finished products, so that places and shares, which two programs may find, agree: one that rounded
+    # product and sum together might take the shares of other neighbours.
     cos_x, sin_x, cos_y, sin_y = jax.lax.optimization_barrier((cos * x, sin * x, cos * y, sin * y))
     from_x = cos_x - sin_y + middle_x
     from_y = sin_x + cos_y + middle_y

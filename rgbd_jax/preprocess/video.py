@@ -7,7 +7,7 @@ turned, cut and flipped alike, in whole levels as in the published loader.
 The functions take one clip. Map them over a batch with `jax.lax.map` rather than with `jax.vmap`: a clip
 alone keeps a device busy and needs the least memory. Of its frames a CPU takes one after the other, which
 then stays in its cache. Any other device takes all at once: a frame is so little work for it that most of the
-time would go into beginning. The results are the same.
+time would go into beginning. The results are the same, but for the rounding of a rotation.
 """
 
 from typing import NamedTuple
