@@ -4,7 +4,8 @@
 # time to the first step with programs that were compiled before. Figures and messages go to OUT.
 #     bash bench/on_gpu.sh OUT [GAP_CHECKOUT MOTIONRGBD_CHECKOUT]
 # Needs the extras gpu and torch, and for the published programs einops, scipy and pillow.
-# PYTHON=/path/to/python chooses the interpreter, .venv/bin/python if not given.
+# PYTHON=/path/to/python chooses the interpreter, .venv/bin/python if not given; JAX_COMPILATION_CACHE_DIR=DIR keeps
+# the compiled programs there, for a second try.
 set -uo pipefail
 out=$(realpath -m "${1:?the folder for the figures is missing}")
 gap=${2:+$(realpath "$2")} motion=${3:+$(realpath "$3")}
@@ -13,8 +14,10 @@ python=${PYTHON:-.venv/bin/python}
 mkdir -p "$out"
 export JAX_PLATFORMS=${JAX_PLATFORMS:-cuda} PYTHONPATH=.${PYTHONPATH:+:$PYTHONPATH}
 export JAX_COMPILATION_CACHE_DIR JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
-JAX_COMPILATION_CACHE_DIR=$(mktemp -d)
-trap 'rm -rf "$JAX_COMPILATION_CACHE_DIR"' EXIT
+if [[ ! ${JAX_COMPILATION_CACHE_DIR:-} ]]; then
+    JAX_COMPILATION_CACHE_DIR=$(mktemp -d)
+    trap 'rm -rf "$JAX_COMPILATION_CACHE_DIR"' EXIT
+fi
 failed=0
 
 measure() { # NAME COMMAND...: what it prints, and how long it took, goes to NAME.txt
