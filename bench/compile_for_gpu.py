@@ -10,17 +10,20 @@ chooses between kernels by trying them, so that there the figures differ a littl
 """
 
 import time
-from pathlib import Path
 
 import jax
 from gpu_program import by_source, kernels
 from jax.experimental import topologies
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
 
-from rgbd_jax.command import ArgumentParser, run_command
+from rgbd_jax.command import ArgumentParser, output_file, run_command
 from rgbd_jax.config import ConfigArguments
+from rgbd_jax.costs import abstract_batch
 from rgbd_jax.data.random_clips import configured_shape, random_batch
 from rgbd_jax.errors import UserError
 from rgbd_jax.experiment import Experiment
+from rgbd_jax.files import replacing
 from rgbd_jax.training import sharding
 from rgbd_jax.training.device_peak import peak_of
 from rgbd_jax.training.flops import count_flops
@@ -61,7 +64,7 @@ def main(argv: list[str]) -> None:
     config_arguments, rest = ConfigArguments.split_from(argv)
     parser = ArgumentParser(prog="compile_for_gpu.py", description=__doc__)
     parser.add_argument("--lines", type=int, default=20, help="of the code, those that move most")
-    parser.add_argument("--hlo", type=Path, help="also write the compiled program there")
+    parser.add_argument("--hlo", type=output_file, help="also write the compiled program there")
     given = parser.parse_args(rest)
     config = config_arguments.load()
 
@@ -76,39 +79,34 @@ def main(argv: list[str]) -> None:
     traced, compiled, seconds = compile_step(config, mesh)
     text = compiled.as_text()
     if given.hlo:
-        given.hlo.write_text(text)
+        with replacing(given.hlo) as temporary:
+            temporary.write_text(text)
 
     found = kernels(text)
     moved = sum(kernel.times * kernel.bytes for kernel in found)
     flops, peak = count_flops(traced.jaxpr), peak_of(mesh, config.dtype).flops_per_s
-    least = max(moved / BANDWIDTH, flops / peak)
     print(f"compile time:   {seconds:.1f} s")
     print(f"memory:         {compiled_bytes(compiled) / 2**30:.2f} GiB")
     print(f"kernels:        {sum(kernel.times for kernel in found)}")
-    print(
-        f"bytes moved:    {moved / 1e9:.1f} GB, {1e3 * moved / BANDWIDTH:.2f} ms at {BANDWIDTH / 1e12} TB/s"
-    )
-    print(
-        f"arithmetic:     {flops / 1e9:.0f} GFLOP, {1e3 * flops / peak:.2f} ms at {peak / 1e12:.0f} TFLOP/s"
-    )
+    milliseconds = 1e3 * moved / BANDWIDTH
+    print(f"bytes moved:    {moved / 1e9:.1f} GB, {milliseconds:.2f} ms at {BANDWIDTH / 1e12} TB/s")
+    milliseconds = 1e3 * flops / peak
+    print(f"arithmetic:     {flops / 1e9:.0f} GFLOP, {milliseconds:.2f} ms at {peak / 1e12:.0f} TFLOP/s")
+    least = max(moved / BANDWIDTH, flops / peak)
     print(f"speed by that:  {config.batch_size / least:.0f} samples/s, without help of the cache")
     for place, size, count in by_source(found)[: given.lines]:
         print(f"{size / 1e9:8.2f} GB {100 * size / moved:5.1f} % {count:6} kernels  {place}")
 
 
-def compile_step(config, mesh) -> tuple[jax.stages.Traced, jax.stages.Compiled, float]:
+def compile_step(config: ConfigDict, mesh: Mesh) -> tuple[jax.stages.Traced, jax.stages.Compiled, float]:
     """The training step for devices that are not there, and how long its compilation took."""
     shape = configured_shape(config.data)
     experiment = Experiment.build(config, shape, 1, mesh)
     state = jax.eval_shape(experiment.fresh_state)
-    batch = {
-        name: rows for name, rows in random_batch(shape, config.batch_size).items() if rows.dtype.kind != "U"
-    }
+    batch = abstract_batch(random_batch(shape, 1), config.batch_size)
     arguments = [
-        jax.tree.map(
-            lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), *pair
-        )
-        for pair in (
+        jax.tree.map(lambda leaf, place: leaf.update(sharding=place), tree, places)
+        for tree, places in (
             (state, sharding.state_shardings(state, mesh)),
             (batch, dict.fromkeys(batch, sharding.over_samples(mesh))),
         )

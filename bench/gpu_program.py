@@ -10,9 +10,8 @@ import dataclasses
 import math
 import re
 
-BYTES = dict.fromkeys(("token",), 0) | dict.fromkeys(("pred", "s8", "u8"), 1)
-BYTES |= dict.fromkeys(("s16", "u16", "bf16", "f16"), 2) | dict.fromkeys(("s32", "u32", "f32"), 4)
-BYTES |= dict.fromkeys(("s64", "u64", "f64", "c64"), 8) | {"c128": 16}
+BYTES = {"token": 0, "pred": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "bf16": 2, "f16": 2, "s32": 4, "u32": 4}
+BYTES |= {"f32": 4, "s64": 8, "u64": 8, "f64": 8, "c64": 8, "c128": 16}
 # Instructions that are no work: they name what is there.
 NAMES = {"parameter", "constant", "bitcast", "get-tuple-element", "tuple", "after-all", "partition-id"}
 PARTIAL_READS = {"slice", "dynamic-slice", "gather"}
@@ -81,13 +80,12 @@ def kernels(hlo: str) -> list[Kernel]:
             if line.kind.endswith("-start") and called:
                 found += walk(called, times)
                 continue
+            operands = [shapes.get(name, "") for name in line.operands]
             found.append(
                 Kernel(
                     line.name,
                     times,
-                    _bytes(
-                        line, [shapes.get(name, "") for name in line.operands], computations.get(called, [])
-                    ),
+                    _bytes(line, operands, computations.get(called, [])),
                     sources.get(int(line.attribute(r"stack_frame_id=(\d+)") or 0), ""),
                     "transpose(" in (line.attribute(r'op_name="([^"]*)"') or ""),
                 )
@@ -113,11 +111,10 @@ def _bytes(line: Instruction, operands: list[str], called: list[Instruction]) ->
         # The last result of a library's call is the memory that it worked in.
         results = _WORKSPACE.sub(")", line.shape) if line.kind == "custom-call" else line.shape
         return _size(results) + sum(map(_size, operands))
-    roots = [inner for inner in called if inner.is_root]
-    shapes = {inner.name: inner.shape for inner in called}
+    (root,) = (inner for inner in called if inner.is_root)
     written = _size(line.shape)
-    if roots[0].kind == "dynamic-update-slice":
-        written = _size(shapes.get(roots[0].operands[1], ""))
+    if root.kind == "dynamic-update-slice":
+        written = sum(_size(inner.shape) for inner in called if inner.name == root.operands[1])
     read = 0
     for inner in called:
         if inner.kind != "parameter":

@@ -38,6 +38,16 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 flags.FLAGS.mark_as_parsed()
 
 
+@pytest.fixture
+def choose_form(monkeypatch):
+    """Makes code that has two forms take the one for a CPU (`cpu`), or the one for all else (`default`)."""
+
+    def choose(platform):
+        monkeypatch.setattr(jax.lax, "platform_dependent", lambda *args, **forms: forms[platform](*args))
+
+    return choose
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """The folder of real recordings, whose layout docs/testing.md gives; the test skips without it."""

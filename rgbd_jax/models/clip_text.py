@@ -12,6 +12,7 @@ from jax.typing import DTypeLike
 
 from rgbd_jax.models.dense import Dense, LayerNorm
 from rgbd_jax.models.initializers import normal
+from rgbd_jax.models.layers import add_spread
 from rgbd_jax.models.transformer import HEAD_WIDTH
 
 
@@ -55,7 +56,7 @@ class CausalAttention(nnx.Module):
         texts, tokens, width = x.shape
         # Query, key and value of all tokens as three products of matrices.
         qkv = jnp.matmul(x.reshape(-1, width)[None], self.kernel[...].astype(x.dtype))
-        qkv = qkv + jnp.broadcast_to(self.bias[...][:, None], qkv.shape).astype(x.dtype)
+        qkv = add_spread(qkv, self.bias[...][:, None])
         qkv = qkv.reshape(3, texts, tokens, width // HEAD_WIDTH, HEAD_WIDTH).swapaxes(2, 3)
         query, key, value = qkv
         dtype = self.kernel.dtype

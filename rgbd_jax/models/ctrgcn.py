@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from rgbd_jax.models.layers import (
     BatchNorm,
     PointwiseConv,
     TemporalConv,
+    add_spread,
     affine,
     max_pool_frames,
     product,
@@ -124,49 +126,43 @@ class CTRGC(nnx.Module):
         """
         mean = x.mean(2)
         psi, phi = jnp.split(self.psi(mean), self.subsets), jnp.split(self.phi(mean), self.subsets)
-        relations, xi = [], []
-        for k in range(self.subsets):
+        subsets = []
+        for k, theta in enumerate(self.theta):
             # A and the bias of ξ ride along as two more relations, with the weights 1 and bias.
             learned = jnp.tanh(psi[k][:, :, :, None] - phi[k][:, :, None, :])
             shared = jnp.broadcast_to(adjacency[k], (1, *learned.shape[1:])).astype(x.dtype)
-            relations.append(jnp.concatenate([learned, shared, jnp.ones_like(shared)]))
+            relations = jnp.concatenate([learned, shared, jnp.ones_like(shared)])
             bias = alpha * self.xi_bias[k]
-            xi.append(jnp.column_stack([alpha * self.xi_kernel[k], jnp.ones_like(bias), bias]))
-        theta = [(conv.kernel[...], conv.bias[...]) for conv in self.theta]
-        return jax.lax.platform_dependent(
-            x, theta, relations, xi, cpu=aggregate_by_subset, default=aggregate_at_once
-        )
+            xi = jnp.column_stack([alpha * self.xi_kernel[k], jnp.ones_like(bias), bias])
+            subsets.append(Subset(theta.kernel[...], theta.bias[...], relations, xi))
+        return jax.lax.platform_dependent(x, subsets, cpu=aggregate_by_subset, default=aggregate_at_once)
 
 
-def aggregate_by_subset(
-    x: jax.Array,
-    theta: Sequence[tuple[jax.Array, jax.Array]],
-    relations: Sequence[jax.Array],
-    xi: Sequence[jax.Array],
-) -> jax.Array:
-    """The sum over k, from what it is made of.
+class Subset(NamedTuple):
+    """What the part k of the sum is made of.
 
-    Args:
-      x: (I, N, T, V).
-      theta: kernel (O, I) and bias (O,) of each θ_k.
-      relations: of each subset, (R, N, U, V).
-      xi: their weights in R_k, (O, R).
-
-    Returns:
-      y (O, N, T, V).
+    Attributes:
+      kernel, bias: of θ_k, (O, I) and (O,).
+      relations: between the joints, (R, N, U, V).
+      xi: their weights in the topology R_k, (O, R).
     """
-    subsets = zip(theta, relations, xi, strict=True)
-    return sum(mix_joints(affine(*theta, x), product(xi, relations)) for theta, relations, xi in subsets)
+
+    kernel: jax.Array
+    bias: jax.Array
+    relations: jax.Array
+    xi: jax.Array
 
 
-def aggregate_at_once(
-    x: jax.Array,
-    theta: Sequence[tuple[jax.Array, jax.Array]],
-    relations: Sequence[jax.Array],
-    xi: Sequence[jax.Array],
-) -> jax.Array:
+def aggregate_by_subset(x: jax.Array, subsets: Sequence[Subset]) -> jax.Array:
+    """The sum over k, (I, N, T, V) to (O, N, T, V)."""
+    return sum(
+        mix_joints(affine(part.kernel, part.bias, x), product(part.xi, part.relations)) for part in subsets
+    )
+
+
+def aggregate_at_once(x: jax.Array, subsets: Sequence[Subset]) -> jax.Array:
     """The same in few and large steps, for a device that waits for its memory rather than for arithmetic."""
-    kernels, biases = zip(*theta, strict=True)
+    kernels, biases, relations, xi = zip(*subsets, strict=True)
     transformed = product(jnp.concatenate(kernels), x).reshape(len(kernels), -1, *x.shape[1:])
     flat = jnp.stack(xi).astype(x.dtype) @ jnp.stack([part.reshape(len(part), -1) for part in relations])
     topology = flat.reshape(*flat.shape[:2], *relations[0].shape[1:])
@@ -174,8 +170,7 @@ def aggregate_at_once(
     # The bias of θ_k is the same at all joints v: what comes of it, the sums over v of R_k say.
     weights = jnp.concatenate([bias[:, None] * part for bias, part in zip(biases, xi, strict=True)], axis=1)
     shares = product(weights, jnp.concatenate([part.sum(-1) for part in relations]))[:, :, None]
-    # Spread first and cast then, so that the gradient of the biases is summed in their own dtype.
-    return y + jnp.broadcast_to(shares.astype(weights.dtype), y.shape).astype(y.dtype)
+    return add_spread(y, shares.astype(weights.dtype))
 
 
 @jax.custom_vjp

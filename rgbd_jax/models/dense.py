@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rgbd_jax.models.initializers import uniform
+from rgbd_jax.models.layers import add_spread
 
 EPSILON = 1e-5
 
@@ -26,8 +27,7 @@ class Dense(nnx.Module):
         # XLA's CPU backend is fast at gradients of products of matrices, at a third of that with more axes.
         y = x.reshape(-1, x.shape[-1]) @ self.kernel[...].astype(x.dtype)
         if self.bias is not None:
-            # Spread first and cast then, so that the gradient of the bias is summed in its own dtype.
-            y = y + jnp.broadcast_to(self.bias[...], y.shape).astype(x.dtype)
+            y = add_spread(y, self.bias[...])
         return y.reshape(*x.shape[:-1], -1)
 
 

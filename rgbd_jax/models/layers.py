@@ -70,7 +70,8 @@ class BatchNorm(nnx.Module):
         mean = jnp.expand_dims(self.mean[...] - offset, others)
         var = jnp.expand_dims(self.var[...], others)
         y = (x.astype(mean.dtype) - mean) * (jax.lax.rsqrt(var + self.epsilon) * scale) + bias
-        return nnx.relu(y.astype(x.dtype)) if self.relu else y.astype(x.dtype)
+        y = y.astype(x.dtype)
+        return nnx.relu(y) if self.relu else y
 
     def _move_statistics(self, mean: jax.Array, var: jax.Array, count: int):
         unbiased = var * (count / max(count - 1, 1))
@@ -251,5 +252,10 @@ def product(kernel: jax.Array, x: jax.Array) -> jax.Array:
 def affine(kernel: jax.Array, bias: jax.Array, x: jax.Array) -> jax.Array:
     """kernel (O, I) times x (I, ...), plus bias (O,)."""
     y = product(kernel, x)
-    # Spread first and cast then, so that the gradient of a bias is summed in its own dtype.
-    return y + jnp.broadcast_to(jnp.expand_dims(bias, range(1, y.ndim)), y.shape).astype(y.dtype)
+    return add_spread(y, jnp.expand_dims(bias, range(1, y.ndim)))
+
+
+def add_spread(x: jax.Array, addend: jax.Array) -> jax.Array:
+    """x plus an addend, mostly parameters of another dtype, that is broadcast to it."""
+    # Spread first and cast then, so that the gradient of the addend is summed in its own dtype.
+    return x + jnp.broadcast_to(addend, x.shape).astype(x.dtype)

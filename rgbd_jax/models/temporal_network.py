@@ -8,6 +8,7 @@ import numpy as np
 from flax import nnx
 
 from rgbd_jax.models.initializers import normal
+from rgbd_jax.models.layers import add_spread
 from rgbd_jax.models.recoupling import Recoupling, distillation
 from rgbd_jax.models.transformer import EncoderLayer, LocalMixing
 
@@ -54,7 +55,7 @@ class TemporalBranch(nnx.Module):
         """
         token = jnp.broadcast_to(self.class_token[...].astype(x.dtype), (x.shape[0], 1, x.shape[2]))
         tokens = jnp.concatenate([token, x], axis=1)
-        tokens = tokens + jnp.broadcast_to(self.positions[...], tokens.shape).astype(x.dtype)
+        tokens = add_spread(tokens, self.positions[...])
         tokens = self.local(tokens, train=train)
         graph, stacked = nnx.split(self.blocks)
         drops = train and rngs is not None
@@ -67,9 +68,7 @@ class TemporalBranch(nnx.Module):
             tokens, attention, gap = nnx.merge(graph, variables)(tokens, train=train, rngs=block_rngs)
             return tokens, (attention, gap)
 
-        def scan(tokens, layers, unroll=1):
-            return jax.lax.scan(run, tokens, layers, unroll=unroll)
-
+        scan = functools.partial(jax.lax.scan, run)
         # A GPU takes longer to start the small kernels of the loop than to run them: unrolled, half are left.
         unrolled = functools.partial(scan, unroll=num_blocks)
         tokens, (attention, gaps) = jax.lax.platform_dependent(

@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 from golden.weights import golden_array
 
-from rgbd_jax.models.ctrgcn import aggregate_at_once, aggregate_by_subset, mix_joints
+from rgbd_jax.models.ctrgcn import Subset, aggregate_at_once, aggregate_by_subset, mix_joints
 from rgbd_jax.models.layers import BatchNorm, TemporalConv, freeze_norms, max_pool_frames, normalise_batch
 
 
@@ -93,9 +93,9 @@ def test_a_batch_norm_can_end_with_a_relu(train):
 
 @pytest.mark.parametrize("platform", ["cpu", "default"])
 @pytest.mark.parametrize("relu", [False, True])
-def test_batch_norm_gradient(relu, platform, monkeypatch):
+def test_batch_norm_gradient(relu, platform, choose_form):
     """The written-out gradient is the derived one."""
-    monkeypatch.setattr(jax.lax, "platform_dependent", lambda *args, **forms: forms[platform](*args))
+    choose_form(platform)
     with jax.enable_x64(True):
         x, cotangent = (jnp.asarray(golden_array(name, (3, 7, 5), "normal"), jnp.float64) for name in "xc")
         scale, bias = (jnp.asarray(golden_array(name, (3, 1, 1), "normal"), jnp.float64) for name in "sb")
@@ -123,13 +123,12 @@ def test_mix_joints_gradient():
 
 def test_both_ways_to_aggregate_are_one():
     """Those of CTR-GC for a CPU and for all else, and their gradients."""
-    subsets, shapes = 3, {"kernel": (6, 4), "bias": (6,), "relations": (5, 2, 7, 7), "xi": (6, 5)}
-    kernel, bias, relations, xi = (
-        [golden_array(f"{name}{k}", shape, "normal") for k in range(subsets)]
-        for name, shape in shapes.items()
-    )
-    x = golden_array("x", (4, 2, 3, 7), "normal")
-    arguments = x, list(zip(kernel, bias, strict=True)), relations, xi
+    shapes = {"kernel": (6, 4), "bias": (6,), "relations": (5, 2, 7, 7), "xi": (6, 5)}
+    subsets = [
+        Subset(**{name: golden_array(f"{name}{k}", shape, "normal") for name, shape in shapes.items()})
+        for k in range(3)
+    ]
+    arguments = golden_array("x", (4, 2, 3, 7), "normal"), subsets
     y, ours = jax.vjp(aggregate_at_once, *arguments)
     expected, theirs = jax.vjp(aggregate_by_subset, *arguments)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)

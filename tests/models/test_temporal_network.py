@@ -110,7 +110,7 @@ def test_evaluation_can_average_draws_of_the_frames():
     np.testing.assert_allclose(middle["large"], averaged["large"], rtol=1e-4, atol=1e-5)
 
 
-def test_the_blocks_in_a_row_are_those_of_the_loop(monkeypatch):
+def test_the_blocks_in_a_row_are_those_of_the_loop(choose_form):
     """The form for a GPU, which has no loop, sees and learns what the one for a CPU does."""
     options = {"num_frames": 5, "num_blocks": 3, "knn_ratio": 0.7, "drop_out": 0.1}
     graph, state = nnx.split(TemporalBranch(64, rngs=nnx.Rngs(0), **options))
@@ -122,9 +122,7 @@ def test_the_blocks_in_a_row_are_those_of_the_loop(monkeypatch):
 
     found = []
     for form in ("cpu", "default"):
-        monkeypatch.setattr(
-            jax.lax, "platform_dependent", lambda *args, form=form, **forms: forms[form](*args)
-        )
+        choose_form(form)
         found.append(jax.jit(jax.grad(objective, has_aux=True))(state))
     for loop, row in zip(*map(jax.tree.leaves, found), strict=True):
         np.testing.assert_allclose(row, loop, rtol=1e-4, atol=1e-4)

@@ -68,9 +68,9 @@ def test_max_pool(name):
 @pytest.mark.parametrize("platform", ["cpu", "default"])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("widths", [(3, 3, 3), (1, 3, 3), (2, 2)])
-def test_max_pool_gradient(widths, stride, platform, monkeypatch):
+def test_max_pool_gradient(widths, stride, platform, choose_form):
     """It goes to the first of the largest values of each window, and is lost upon the padding."""
-    monkeypatch.setattr(jax.lax, "platform_dependent", lambda *args, **forms: forms[platform](*args))
+    choose_form(platform)
     shape = (2, 5, 4, 6, 3)
     x = np.round(golden_array("x", shape, "normal"))  # so that many values are equal
     y, pull = jax.vjp(lambda x: max_pool(x, widths, stride), jnp.asarray(x))
